@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libpidtrack: hold on to the process you meant, not to its number.
+ *
+ * A tracker launches processes and watches them; it never signals a stranger,
+ * never loses an exit status the kernel still knows, and never waits for a
+ * child that was not given to it.
+ *
+ * Calls return 0, or a documented positive value, on success and a negative
+ * errno on failure; errno itself says nothing.  Output arguments are named ret_
+ * and written only on success, those named reterr_ only on failure; a ret_ or
+ * reterr_ argument may be NULL only where this is said.  Every descriptor is
+ * close-on-exec.  The library prints nothing, installs no signal handler, needs
+ * no SIGCHLD, and starts no thread unless PIDTRACK_THREAD asks for one.
+ *
+ * Threads: a tracker and its processes belong to the thread that made it; any
+ * other gets -EBUSY while that thread lives, and becomes the owner once it has
+ * ended.  With PIDTRACK_THREAD any thread may call at any time.  After fork()
+ * the child's copy answers -ECHILD to everything and may only be freed.
+ *
+ * Linux 5.4 is the floor.  What newer kernels add is tried, not presumed, and
+ * what a sandbox refuses is done without: see pidtrack_feature_probe().
+ */
+#ifndef PIDTRACK_H
+#define PIDTRACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PIDTRACK_VERSION "0.1.0"
+
+struct pidtrack;	 /* a tracker: a set of processes, one pollable fd */
+struct pidtrack_process; /* one of them; owned by its tracker */
+
+/* The library's version: PIDTRACK_VERSION when it was built.  Any thread. */
+const char *pidtrack_version(void);
+
+/* ---- the tracker ---- */
+
+/*
+ * Options are structs that may grow: zero is the default of every field, size
+ * is sizeof the struct as the caller knows it.  A field that this library does
+ * not know is -E2BIG unless zero, an unknown flag is -EINVAL.
+ */
+struct pidtrack_options {
+	uint32_t size;	/* sizeof(struct pidtrack_options) */
+	uint32_t flags; /* PIDTRACK_THREAD */
+};
+
+/*
+ * The tracker gets a thread of its own; any thread may call.  It blocks all
+ * signals but SIGCHLD, so a handler the host has for that one may run on it.
+ * Events are still for one thread to take: the next call of pidtrack_next(),
+ * whoever makes it, acknowledges the event before and writes over it.
+ */
+#define PIDTRACK_THREAD (UINT32_C(1) << 0)
+
+#define PIDTRACK_OPTIONS(...)                                        \
+	{                                                            \
+		.size = sizeof(struct pidtrack_options), __VA_ARGS__ \
+	}
+
+/*
+ * Makes a tracker.  @options may be NULL.  The environment variable
+ * PIDTRACK_BACKEND=uring|epoll forces a way of waiting, for tests; it is not
+ * read in set-user-id programs.
+ *
+ * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend;
+ * -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever the kernel
+ * refuses it with.
+ */
+int pidtrack_new(const struct pidtrack_options *options,
+		 struct pidtrack **ret_tracker);
+
+/*
+ * Frees a tracker and all its processes.  Exits that were handed out are
+ * reaped; everything else is left as it is: processes run on, and a child that
+ * ended unreported stays a zombie that the host can still wait for.  NULL is
+ * fine.  With a ring it takes some 20 ms: the kernel interrupts the thread
+ * whose ring was closed, once it has taken it apart, and nobody's epoll_wait(2)
+ * is to fail for that.
+ *
+ * Return: NULL, for: tracker = pidtrack_free(tracker); or @tracker, untouched,
+ * if it belongs to another thread that lives.
+ */
+struct pidtrack *pidtrack_free(struct pidtrack *tracker);
+
+/*
+ * The one descriptor to poll (POLLIN) for events, with poll, epoll or a ring of
+ * the host's; level-triggered, the same one all the tracker's life, and not to
+ * be read or closed.  Any thread.
+ */
+int pidtrack_fd(const struct pidtrack *tracker);
+
+/* What waits for the processes: "uring" or "epoll".  Any thread. */
+const char *pidtrack_backend(const struct pidtrack *tracker);
+
+/* Counters of a tracker's life.  May grow at its end. */
+struct pidtrack_statistics {
+	uint64_t tracked;   /* processes now held */
+	uint64_t exits;	    /* ends seen, of any process */
+	uint64_t recovered; /* of these, status from the kernel's exit info */
+	uint64_t unknown;   /* of these, status not to be had */
+	uint64_t wakeups;   /* times the tracker's fd was found readable */
+	uint64_t syscalls;  /* made by the library for this tracker */
+	uint64_t rearmed;   /* watches made again after they were cancelled */
+	uint64_t unwatched; /* now looked at by a timer, for want of memory */
+};
+
+/* Return: 0; -EBUSY, -ECHILD.  Fills at most @size bytes. */
+int pidtrack_statistics(struct pidtrack *tracker,
+			struct pidtrack_statistics *ret_statistics,
+			size_t size);
+
+/* ---- launching ---- */
+
+/* One descriptor of the shim's: @child_fd there is @fd of ours. */
+struct pidtrack_fd_map {
+	int32_t child_fd;
+	int32_t fd; /* or PIDTRACK_FD_NULL */
+};
+
+#define PIDTRACK_FD_NULL (-1) /* /dev/null, for reading and writing */
+
+struct pidtrack_rlimit {
+	uint32_t resource; /* RLIMIT_ */
+	uint32_t reserved; /* 0 */
+	uint64_t soft;	   /* UINT64_MAX: no limit */
+	uint64_t hard;
+};
+
+/*
+ * How to launch.  A descriptor, id or mask is read only when its flag is set,
+ * since 0 is one; an id, mask or list of groups without its flag is -EINVAL.
+ * Everything is copied or done with when the call returns.
+ *
+ * The shim starts with the descriptors of @fds; with 0, 1 and 2 of the host
+ * where @fds has none for them, if they are not close-on-exec; and with no
+ * other.  No signal is blocked and every signal is at its default, but for
+ * @signal_mask and @signal_ignore.
+ */
+struct pidtrack_spawn_options {
+	uint32_t size;	     /* sizeof(struct pidtrack_spawn_options) */
+	uint32_t flags;	     /* PIDTRACK_SPAWN_ */
+	uint64_t namespaces; /* CLONE_NEWCGROUP, IPC, NET, NS, PID, USER, UTS */
+	uint64_t signal_mask;	/* bit n-1: signal n is blocked */
+	uint64_t signal_ignore; /* bit n-1: signal n is ignored */
+
+	const char *const *argv; /* NULL-terminated, at least one */
+	const char *const *envp; /* NULL: the host's environment */
+	const char *program;	 /* path, not searched for; NULL: argv[0] */
+	const char *cwd;	 /* NULL: the host's */
+	const struct pidtrack_fd_map *fds;     /* @n_fds of them */
+	const struct pidtrack_rlimit *rlimits; /* @n_rlimits of them */
+	const gid_t *groups; /* @n_groups supplementary groups, with GROUPS,
+				none of them for 0; else the host's stay */
+	const char *caps;    /* cap_from_text(3); NULL: unchanged; see below */
+	const char *label;   /* the host's name for it: 1 to 255 bytes, no
+				control characters; NULL: none */
+	const char *record;  /* path of the record to write; NULL: none */
+	const void *payload; /* @payload_size bytes for the record, <= 1024 */
+	const char *pin;     /* reserved: must be NULL, else -EOPNOTSUPP */
+
+	uint32_t n_fds;
+	uint32_t n_rlimits;
+	uint32_t n_groups;
+	uint32_t payload_size;
+	int32_t program_fd; /* what to execute, with PROGRAM_FD; a script
+			       must be in @fds too, for its interpreter */
+	int32_t cgroup_fd;  /* cgroup2 directory, with INTO_CGROUP */
+	int32_t pgid;	    /* with PGID: 0 for a group of its own */
+	int32_t parent_death_signal; /* 0: none; sent when the launching thread
+					ends (prctl(2), PR_SET_PDEATHSIG) */
+	uint32_t uid;		     /* with UID: real, effective and saved */
+	uint32_t gid;		     /* with GID */
+	uint32_t umask;		     /* with UMASK */
+	uint32_t reserved;	     /* 0 */
+};
+
+/* Outlives the host: a session of its own, no terminal. */
+#define PIDTRACK_SPAWN_DETACHED (UINT32_C(1) << 0)
+/*
+ * Dies with the host, by SIGKILL.  Before Linux 7.1 it is the end of the thread
+ * that launched which counts, with PIDTRACK_THREAD the tracker's own, which
+ * pidtrack_free() ends; see pidtrack_process_binding().
+ */
+#define PIDTRACK_SPAWN_BOUND (UINT32_C(1) << 1)
+#define PIDTRACK_SPAWN_SETSID (UINT32_C(1) << 2)
+#define PIDTRACK_SPAWN_PGID (UINT32_C(1) << 3)
+#define PIDTRACK_SPAWN_INTO_CGROUP (UINT32_C(1) << 4)
+#define PIDTRACK_SPAWN_PROGRAM_FD (UINT32_C(1) << 5)
+#define PIDTRACK_SPAWN_UID (UINT32_C(1) << 6)
+#define PIDTRACK_SPAWN_GID (UINT32_C(1) << 7)
+#define PIDTRACK_SPAWN_GROUPS (UINT32_C(1) << 8)
+#define PIDTRACK_SPAWN_UMASK (UINT32_C(1) << 9)
+#define PIDTRACK_SPAWN_NO_NEW_PRIVS (UINT32_C(1) << 10)
+/* The record is on disk, not only complete, before the shim runs: fsync(2). */
+#define PIDTRACK_SPAWN_RECORD_SYNC (UINT32_C(1) << 11)
+
+/* C++20 wants the fields in their order; before, assign them one by one. */
+#define PIDTRACK_SPAWN_OPTIONS(...)                                        \
+	{                                                                  \
+		.size = sizeof(struct pidtrack_spawn_options), __VA_ARGS__ \
+	}
+
+/* Where a launch failed. */
+enum pidtrack_stage {
+	PIDTRACK_STAGE_NONE = 0,
+	PIDTRACK_STAGE_OPTIONS, /* nothing was tried: an argument is wrong */
+	PIDTRACK_STAGE_RESERVE, /* memory, descriptors, the tracker itself */
+	PIDTRACK_STAGE_CLONE,	/* no process could be made */
+	PIDTRACK_STAGE_FDS,	/* a descriptor of @fds; -EBADF: it is closed */
+	PIDTRACK_STAGE_SESSION, /* session, process group */
+	PIDTRACK_STAGE_CGROUP,
+	PIDTRACK_STAGE_LIMITS,
+	PIDTRACK_STAGE_RECORD,
+	PIDTRACK_STAGE_IDS,  /* uid, gid, groups */
+	PIDTRACK_STAGE_CAPS, /* of the text, or of what it asks for */
+	PIDTRACK_STAGE_CWD,
+	PIDTRACK_STAGE_BIND, /* parent-death signal; -ESRCH: host is gone */
+	PIDTRACK_STAGE_SIGNALS,
+	PIDTRACK_STAGE_EXEC,
+};
+
+/* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
+const char *pidtrack_stage_name(uint32_t stage);
+
+/*
+ * Launches a shim as a child of this process (vfork-style: the calling thread
+ * is suspended until the shim runs or failed, other threads are not), and
+ * tracks it.  When it returns 0 the program has been executed and its record,
+ * if one was asked for, is complete; on failure nothing is left of it: no
+ * process, no descriptor, no record but the one that was there before, which is
+ * lost only where the file system can neither exchange two names nor link.
+ * Nobody but the host removes a record.
+ *
+ * @caps names what the shim holds.  Effective capabilities become ambient too,
+ * so that they survive the exec of a program without file capabilities, and
+ * those neither permitted nor inheritable leave the bounding set, so that not
+ * even root regains them; this wants CAP_SETPCAP or NO_NEW_PRIVS.
+ *
+ * @reterr_stage may be NULL: a pidtrack_stage saying where it failed.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EOPNOTSUPP, -ENAMETOOLONG for @options; -EBADF
+ *         if @cgroup_fd is no cgroup2 directory; -ECANCELED if the child was
+ *         killed before it could execute; else the kernel's error of the stage.
+ *
+ * A launch that changes ids or capabilities keeps the host as dumpable as it
+ * was; PR_SET_DUMPABLE called by another thread meanwhile may be undone.
+ *
+ * Linux 5.4; without clone3 (5.3, often refused by seccomp) by clone(2), then
+ * the child moves itself into its cgroup.
+ */
+int pidtrack_spawn(struct pidtrack *tracker,
+		   const struct pidtrack_spawn_options *options,
+		   struct pidtrack_process **ret_process,
+		   uint32_t *reterr_stage);
+
+/* ---- attaching ---- */
+
+/* Never reap it, not even if it is or becomes our child. */
+#define PIDTRACK_ATTACH_OBSERVE (UINT32_C(1) << 0)
+
+/*
+ * Tracks a process that exists already, child or not.  Attaching a child of
+ * this process gives it to the tracker, which then reaps it, unless OBSERVE.
+ *
+ * @pid: in the caller's pid namespace, > 0
+ * @inode: of its pidfd, as in PID:INODE of util-linux; 0 for whoever has @pid
+ * @flags: PIDTRACK_ATTACH_
+ *
+ * Return: 0; -EINVAL for arguments; -ESRCH if no process has @pid, or only a
+ *         thread; -ESTALE if it is not the one meant; -EOPNOTSUPP for @inode
+ *         without pidfs; -EMFILE, -ENFILE, -ENOMEM, -EPERM.
+ *
+ * A process attached twice is two objects, and each is told of everything; the
+ * status of a child comes by waiting to one and is recovered for the other.
+ *
+ * Linux 5.3 (pidfd_open); @inode since Linux 6.9 (pidfs).
+ */
+int pidtrack_attach(struct pidtrack *tracker, pid_t pid, uint64_t inode,
+		    uint32_t flags, struct pidtrack_process **ret_process);
+
+/*
+ * The same for a pidfd somebody passed to us; it is duplicated.
+ *
+ * Return: as above; -EBADF if @pidfd is none (/proc/PID is none); -ESRCH if its
+ *         process was reaped before and the kernel cannot tell which it was;
+ *         -EREMOTE for that of a thread outside our pid namespace.
+ */
+int pidtrack_attach_pidfd(struct pidtrack *tracker, int pidfd, uint32_t flags,
+			  struct pidtrack_process **ret_process);
+
+/* ---- waiting ---- */
+
+enum pidtrack_event_kind {
+	/*
+	 * It has ended.  One for every process, and the LAST, with its status,
+	 * but for one that others reap: there the status follows with REAPED.
+	 */
+	PIDTRACK_EXITED = 1,
+	PIDTRACK_REAPED,    /* what EXITED could not tell yet; LAST */
+	PIDTRACK_STOPPED,   /* asked for with pidtrack_process_notify() */
+	PIDTRACK_CONTINUED, /* likewise */
+};
+
+/* Where a status is from.  It is never invented. */
+enum pidtrack_source {
+	PIDTRACK_SOURCE_UNKNOWN = 0, /* nobody could tell */
+	PIDTRACK_SOURCE_WAITED,	     /* waitid(2): it was our child */
+	PIDTRACK_SOURCE_RECOVERED,   /* PIDFD_GET_INFO, Linux 6.15: others took
+					it, SIGCHLD is ignored, or not a child */
+};
+
+/* Lent by the tracker until the next pidtrack_next() or _wait().  May grow. */
+struct pidtrack_event {
+	uint32_t kind;	 /* enum pidtrack_event_kind */
+	uint32_t flags;	 /* PIDTRACK_EVENT_ */
+	int32_t status;	 /* as of wait(2); -1 while the source is UNKNOWN */
+	uint32_t source; /* enum pidtrack_source */
+	struct pidtrack_process *process;
+};
+
+/* Nothing more will be told of this process; free it when done with it. */
+#define PIDTRACK_EVENT_LAST (UINT32_C(1) << 0)
+
+const char *pidtrack_event_name(uint32_t kind);
+const char *pidtrack_source_name(uint32_t source);
+
+/*
+ * Takes the next event; never blocks.  The call acknowledges the event that the
+ * call before handed out: only then is that child reaped and its pid free, so a
+ * host that dies or re-execs in between finds the zombie still there.  Events
+ * of one process come in order; none is dropped, however late the call.
+ *
+ * Return: 1 and *ret_event; 0 if there is none; -EBUSY, -ECHILD; -ENOMEM,
+ *         -EMFILE and the like after the owner's thread has ended, and events
+ *         once there is room for another ring.
+ */
+int pidtrack_next(struct pidtrack *tracker,
+		  const struct pidtrack_event **ret_event);
+
+/*
+ * The same, and waits for an event if there is none.
+ *
+ * @timeout_ms: milliseconds; 0 returns at once, negative waits for ever
+ *
+ * Return: 1 and *ret_event; 0 when the time is up; -EINTR if a signal handler
+ *         of the host's ran; else as pidtrack_next().
+ */
+int pidtrack_wait(struct pidtrack *tracker, int timeout_ms,
+		  const struct pidtrack_event **ret_event);
+
+/* ---- one process ---- */
+
+/*
+ * Done with it: the object is gone when this returns, and no further event
+ * names it.  A child of ours that still runs is reaped when it ends, silently.
+ * NULL is fine.  Return: NULL.
+ */
+struct pidtrack_process *
+pidtrack_process_free(struct pidtrack_process *process);
+
+/*
+ * Fixed for its life; any thread.  The pid is 0 for a pidfd whose process has
+ * none in our pid namespace, or was reaped before.  The pidfd is lent: do not
+ * close it.  The label is NULL if it was given none.
+ */
+pid_t pidtrack_process_pid(const struct pidtrack_process *process);
+int pidtrack_process_pidfd(const struct pidtrack_process *process);
+const char *pidtrack_process_label(const struct pidtrack_process *process);
+
+/* A pointer of the host's, NULL at first.  Any thread, one at a time. */
+void pidtrack_process_set_userdata(struct pidtrack_process *process,
+				   void *userdata);
+void *pidtrack_process_userdata(const struct pidtrack_process *process);
+
+enum pidtrack_state {
+	PIDTRACK_STATE_RUNNING = 1,
+	PIDTRACK_STATE_EXITED, /* ended; its pid is not free yet */
+	PIDTRACK_STATE_REAPED, /* its pid may be anybody's by now */
+};
+
+/* As events have told it so far: a pidtrack_state; -EBUSY, -ECHILD. */
+int pidtrack_process_state(struct pidtrack_process *process);
+const char *pidtrack_state_name(uint32_t state);
+
+/*
+ * Its exit status, as often as asked.
+ *
+ * Return: a pidtrack_source > 0 and *ret_status as of wait(2); -EAGAIN while it
+ *         has not ended, or not told yet; -ENODATA if nobody can tell.
+ */
+int pidtrack_process_status(struct pidtrack_process *process, int *ret_status);
+
+/*
+ * Sends a signal, through the pidfd only: to this process or to none.  0 sends
+ * nothing and tells whether it could.
+ *
+ * Return: 0; -ESRCH if it has been reaped, -EPERM, -EINVAL.
+ */
+int pidtrack_process_signal(struct pidtrack_process *process, int signal);
+
+/*
+ * Asks for events that are not told otherwise, of children only: a bit
+ * 1 << PIDTRACK_STOPPED and 1 << PIDTRACK_CONTINUED; 0 ends it.  A stop that is
+ * in force is told too, a continuation only if it comes later.  On the ring
+ * such a child makes the end of any other a little dearer; without a ring it is
+ * looked at every 50 ms.
+ *
+ * Return: 0; -EINVAL, -ECHILD if it is not our child, -ESRCH if it has ended;
+ *         -ENOMEM, -EMFILE and the like as pidtrack_next().
+ */
+int pidtrack_process_notify(struct pidtrack_process *process, uint32_t kinds);
+
+/* How a process launched with PIDTRACK_SPAWN_BOUND is bound. */
+enum pidtrack_binding {
+	PIDTRACK_BINDING_NONE = 0,
+	/* PR_SET_PDEATHSIG: when the launching thread ends; lost if the shim
+	   executes a set-user-id program. */
+	PIDTRACK_BINDING_PARENT_DEATH,
+	/* CLONE_PIDFD_AUTOKILL, Linux 7.1: when the last copy of our pidfd is
+	   closed. */
+	PIDTRACK_BINDING_AUTOKILL,
+};
+
+/* Return: a pidtrack_binding.  Fixed for its life; any thread. */
+int pidtrack_process_binding(const struct pidtrack_process *process);
+
+/* ---- fingerprints ---- */
+
+#define PIDTRACK_FINGERPRINT_MAX 640 /* bytes, the final NUL included */
+
+/*
+ * What the process is known by, as one line of printable ASCII without blanks,
+ * quotes or backslashes.  It names this incarnation, and still does when the
+ * number is somebody else's; keep it, and compare later.  A child's is taken
+ * when first asked for, so ask before its exit is acknowledged; afterwards it
+ * has no start time, and on kernels without pidfs it is always there.  Two
+ * texts of one process need not be the same to the byte, the path it executes
+ * is only a hint: pidtrack_process_compare() tells.
+ *
+ * Return: the length; -ENOBUFS if @size is less than that and a NUL; where
+ * pidfs and /proc both tell nothing: -ESRCH if it is reaped, -ENODATA, -EACCES
+ *         if it is hidden, -EMFILE and the like; -ENOMEM.
+ */
+int pidtrack_process_fingerprint(struct pidtrack_process *process,
+				 char *ret_text, size_t size);
+
+enum pidtrack_verdict {
+	PIDTRACK_VERDICT_SAME = 1,   /* the very process, running */
+	PIDTRACK_VERDICT_EXITED,     /* the very process; it has ended */
+	PIDTRACK_VERDICT_REUSED,     /* another one has its number */
+	PIDTRACK_VERDICT_GONE,	     /* none has its number */
+	PIDTRACK_VERDICT_OTHER_BOOT, /* it was before the last boot */
+	PIDTRACK_VERDICT_UNPROVEN,   /* nothing decisive could be compared, or
+					with a process of another number */
+};
+
+/* What was compared; several bits. */
+#define PIDTRACK_EVIDENCE_BOOT (UINT32_C(1) << 0)  /* boot id */
+#define PIDTRACK_EVIDENCE_PID (UINT32_C(1) << 1)   /* number, pid namespace */
+#define PIDTRACK_EVIDENCE_START (UINT32_C(1) << 2) /* start time, 10 ms */
+#define PIDTRACK_EVIDENCE_INODE (UINT32_C(1) << 3) /* of pidfs, unique */
+
+/* May grow at its end. */
+struct pidtrack_comparison {
+	uint32_t verdict;   /* enum pidtrack_verdict */
+	uint32_t evidence;  /* PIDTRACK_EVIDENCE_ */
+	const char *reason; /* a sentence in English, static, without a dot */
+};
+
+/* Words for them; "unknown" for any other.  An evidence is one bit. */
+const char *pidtrack_verdict_name(uint32_t verdict);
+const char *pidtrack_evidence_name(uint32_t evidence);
+
+/*
+ * Whether @text was taken of @process.
+ *
+ * Return: 0; -EBADMSG if @text is no fingerprint; -EPROTONOSUPPORT if it is of
+ *         a later version; else as pidtrack_process_fingerprint().  Fills at
+ *         most @size bytes.
+ */
+int pidtrack_process_compare(struct pidtrack_process *process, const char *text,
+			     struct pidtrack_comparison *ret_comparison,
+			     size_t size);
+
+/* ---- what works here ---- */
+
+enum pidtrack_feature {
+	PIDTRACK_FEATURE_CLONE3 = 0,
+	PIDTRACK_FEATURE_CLONE_INTO_CGROUP,
+	PIDTRACK_FEATURE_CLONE_AUTOKILL,
+	PIDTRACK_FEATURE_CLOSE_RANGE,
+	PIDTRACK_FEATURE_PIDFD_OPEN,
+	PIDTRACK_FEATURE_PIDFD_WAIT,
+	PIDTRACK_FEATURE_RING,
+	PIDTRACK_FEATURE_RING_WAITID,
+	PIDTRACK_FEATURE_PIDFS,
+	PIDTRACK_FEATURE_HANDLE,
+	PIDTRACK_FEATURE_HANDLE_OPEN,
+	PIDTRACK_FEATURE_INFO,
+	PIDTRACK_FEATURE_EXIT_INFO,
+	PIDTRACK_FEATURE_PIN,
+	PIDTRACK_FEATURE_XATTR,
+	PIDTRACK_FEATURE_PROC,
+};
+
+/*
+ * Tries one feature, in this very thread, kernel and sandbox, and leaves
+ * nothing behind.  Costs a few system calls, for some a short-lived child, for
+ * those of a ring some 20 ms.  -EAGAIN where the child would be the first of a
+ * pid namespace, and take that along.  Any thread.
+ *
+ * Return: 0 if it works; else the negative errno it was refused with; -ERANGE
+ *         if there is no such feature, so that a loop from 0 finds the end.
+ */
+int pidtrack_feature_probe(uint32_t feature);
+
+/* Its name, first Linux version, and what its lack costs; NULL if none such. */
+const char *pidtrack_feature_name(uint32_t feature);
+const char *pidtrack_feature_linux(uint32_t feature);
+const char *pidtrack_feature_loss(uint32_t feature);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Tests that are wrong on purpose.  harness_test.sh knows what the harness must
+ * say of each.
+ */
+#include "harness.h"
+
+/* A child that lives until somebody kills it. */
+static pid_t child_left(void)
+{
+	pid_t pid = fork();
+
+	while (!pid)
+		pause();
+	return pid;
+}
+
+TEST(passes)
+{
+	EXPECT_EQ(1, 1);
+	EXPECT_NE(NULL, _metadata);
+	EXPECT_TRUE(true);
+	EXPECT_STREQ("a", "a");
+}
+
+TEST(asserts_what_is_not)
+{
+	ASSERT_EQ(0, -ENOENT);
+	abort();
+}
+
+TEST(expects_what_is_not_and_goes_on)
+{
+	uint64_t large = UINT64_MAX;
+
+	EXPECT_EQ(1U, large);
+	EXPECT_STREQ("one", "two");
+	EXPECT_NULL(&large)
+	{
+		TH_LOG("a word more");
+	}
+	EXPECT_LT(2, 1);
+}
+
+TEST(a_child_of_it_expects_what_is_not)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		ASSERT_EQ(1, 2);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+}
+
+TEST(leaves_a_descriptor)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_EQ(7, dup2(fd, 7));
+	close(fd);
+}
+
+TEST(closes_a_descriptor_it_was_given)
+{
+	close(STDIN_FILENO);
+}
+
+TEST(fails_without_an_output)
+{
+	close(STDOUT_FILENO);
+	ASSERT_EQ(1, 2);
+}
+
+TEST(leaves_a_child)
+{
+	ASSERT_GT(child_left(), 0);
+}
+
+TEST(leaves_an_orphan)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		child_left();
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+}
+
+TEST(leaves_a_zombie)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+}
+
+TEST(is_aborted)
+{
+	abort();
+}
+
+TEST(is_killed)
+{
+	child_left();
+	raise(SIGKILL);
+}
+
+TEST(ends_its_process)
+{
+	exit(0);
+}
+
+TEST(returns_in_a_child)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid)
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+}
+
+/* Its child and grandchild outlive it, in a session of their own. */
+TEST(takes_too_long)
+{
+	if (!fork()) {
+		setsid();
+		if (!fork())
+			TH_LOG("waits");
+		for (;;)
+			pause();
+	}
+	for (;;)
+		pause();
+}
+
+/* With AddressSanitizer this fails. */
+TEST(loses_memory)
+{
+	char *volatile lost = malloc(33);
+
+	ASSERT_NE(NULL, lost);
+	lost = NULL;
+}
+
+TEST(skips)
+{
+	SKIP(return, "there is no %s", "moon");
+	abort();
+}
+
+TEST(skips_and_leaves_a_child)
+{
+	child_left();
+	SKIP(return, "for a reason");
+}
+
+TEST_SIGNAL(dies_as_it_should, SIGUSR1)
+{
+	raise(SIGUSR1);
+}
+
+TEST_SIGNAL(does_not_die_as_it_should, SIGUSR1)
+{
+}
+
+FIXTURE(fixture)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(fixture)
+{
+	self->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(fixture)
+{
+	close(self->fd);
+	TH_LOG("torn down");
+}
+
+TEST_F(fixture, is_torn_down)
+{
+	EXPECT_GE(self->fd, 0);
+}
+
+TEST_F(fixture, is_torn_down_after_a_failure)
+{
+	ASSERT_EQ(-1, self->fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # used where it is sourced
+# The Debian packages that scripts install, and how, to be sourced.  A list's
+# elements are "package|command": it need not be installed where the command
+# succeeds.
+
+packages_to_build=(
+	'gcc|command -v cc'
+	'libc6-dev|test -f /usr/include/stdio.h'
+	'meson|command -v meson'
+	'ninja-build|command -v ninja'
+	'python3|command -v python3'
+	'pkg-config|command -v pkg-config'
+	'liburing-dev|pkg-config --exists "liburing >= 2.3"'
+	'libcap-dev|pkg-config --exists "libcap >= 2.66"'
+)
+packages_to_test=(
+	"${packages_to_build[@]}"
+	'binutils|command -v nm'
+	'make|command -v make'
+)
+# without these, tests skip
+packages_to_test_all=(
+	'g++|command -v c++'
+	'git|command -v git'
+	'util-linux|command -v unshare'
+	'crun|command -v crun'
+	'bubblewrap|command -v bwrap'
+	'conmon|command -v conmon'
+	'mandoc|command -v mandoc'
+	'busybox-static|busybox --list'
+	'qemu-system-x86|command -v qemu-system-x86_64'
+)
+packages_to_check=(
+	"${packages_to_test[@]}"
+	'gcc|command -v gcc'
+	'g++|command -v g++'
+	'clang|command -v clang'
+	'clang-format|command -v clang-format'
+	'clang-tidy|command -v clang-tidy'
+	'git|command -v git'
+)
+
+packages_missing()
+{
+	local line
+
+	for line in "$@"; do
+		sh -c "${line#*|}" >/dev/null 2>&1 </dev/null ||
+			echo "${line%%|*}"
+	done | xargs
+}
+
+# Mirrors in the middle of an update are common, so it tries three times.
+packages_install()
+{
+	local log try
+
+	if ! command -v apt-get >/dev/null; then
+		echo "== please install what Debian calls: $*"
+		return 1
+	fi
+	if [ "$(id -u)" != 0 ]; then
+		echo "== not root; as root: apt-get install $*"
+		return 1
+	fi
+	echo "== installing: $*"
+	log=$(mktemp)
+	for try in 1 2 3; do
+		if apt-get -qq -o Acquire::Retries=3 update >"$log" 2>&1 &&
+			DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+				-o Acquire::Retries=3 --no-install-recommends \
+				install "$@" >>"$log" 2>&1 </dev/null; then
+			rm -f "$log"
+			return 0
+		fi
+		echo "== apt-get failed, $((3 - try)) tries left"
+	done
+	tail -n 20 "$log"
+	rm -f "$log"
+	return 1
+}
