@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Watches by io_uring.  The one user of liburing.
+ *
+ * See ring.h for what each call does.
+ */
+#ifndef PT_URING_H
+#define PT_URING_H
+
+#include <signal.h>
+
+#include "base.h"
+#include "watch.h"
+
+struct pt_uring;
+
+int pt_uring_probe(bool waitid);
+int pt_uring_new(struct pt_uring **ret_uring);
+void pt_uring_free(struct pt_uring *uring);
+void pt_uring_abandon(struct pt_uring *uring);
+int pt_uring_renew(struct pt_uring *uring);
+
+/* Ends all watches, and does by hand what was queued. */
+void pt_uring_finish(struct pt_uring *uring);
+
+int pt_uring_fd(const struct pt_uring *uring);
+uint64_t pt_uring_wakeups(const struct pt_uring *uring);
+bool pt_uring_busy(const struct pt_uring *uring);
+int pt_uring_flush(struct pt_uring *uring);
+
+int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
+		   uint32_t cookie, siginfo_t *siginfo);
+void pt_uring_unwatch(struct pt_uring *uring, enum pt_watch watch,
+		      uint32_t cookie);
+void pt_uring_reap(struct pt_uring *uring, int pidfd);
+void pt_uring_close(struct pt_uring *uring, int pidfd);
+int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened);
+
+#endif
