@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "child.h"
+
+#include <sys/prctl.h>
+
+#include "sys.h"
+#include "text.h"
+
+/* What comes from now on is for the program, with the mask it is to have. */
+static int block_signals(struct pt_child *child)
+{
+	const uint64_t all = ~UINT64_C(0);
+
+	(void)child;
+	return sys_signal_mask(&all, NULL);
+}
+
+/* In the table that is still the host's too. */
+static int open_self(struct pt_child *child)
+{
+	int fd;
+
+	if (!child->opens_self)
+		return 0;
+	fd = sys_pidfd_open(sys_getpid(), 0);
+	child->report->pidfd = fd;
+	return fd;
+}
+
+static int own_table(struct pt_child *child)
+{
+	int r = pt_descriptors_own(&child->fds);
+
+	child->report->own_table = r >= 0;
+	return r;
+}
+
+static int move_descriptors(struct pt_child *child)
+{
+	return pt_descriptors_move(&child->fds);
+}
+
+/* ---- what it belongs to ---- */
+
+static int enter_session(struct pt_child *child)
+{
+	const struct pidtrack_spawn_options *options = child->options;
+	int r = 0;
+
+	if (options->flags & (PIDTRACK_SPAWN_DETACHED | PIDTRACK_SPAWN_SETSID))
+		r = sys_setsid();
+	if (r >= 0 && options->flags & PIDTRACK_SPAWN_PGID)
+		r = sys_setpgid(0, options->pgid);
+	return r;
+}
+
+static int enter_cgroup(struct pt_child *child)
+{
+	int fd, r;
+
+	if (child->fds.specials[PT_SPECIAL_CGROUP] < 0)
+		return 0;
+
+	fd = sys_open(child->fds.specials[PT_SPECIAL_CGROUP], "cgroup.procs",
+		      O_WRONLY, 0);
+	if (fd < 0)
+		return fd;
+	r = sys_write(fd, "0", 1);
+	sys_close(fd);
+	return r;
+}
+
+static int publish(struct pt_child *child)
+{
+	pid_t pid = child->report->pid;
+
+	if (!child->publish)
+		return 0;
+	/* without a parent we are in another pid namespace than the host */
+	if (pid == 0 && sys_getppid() == 0)
+		return -EREMOTE;
+	return child->publish(child->publish_argument,
+			      child->fds.specials[PT_SPECIAL_PUBLISH],
+			      pid > 0 ? pid : sys_getpid());
+}
+
+static int set_limits(struct pt_child *child)
+{
+	const struct pidtrack_spawn_options *options = child->options;
+
+	if (options->flags & PIDTRACK_SPAWN_UMASK)
+		sys_umask(options->umask);
+
+	for (uint32_t i = 0; i < options->n_rlimits; i++) {
+		const struct pidtrack_rlimit *rlimit = &options->rlimits[i];
+		uint64_t limit[2] = { rlimit->soft, rlimit->hard };
+		int r;
+
+		r = sys_prlimit((int)rlimit->resource, limit, NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- rights ---- */
+
+static int limit_caps(struct pt_child *child)
+{
+	if (!child->caps)
+		return 0;
+	return pt_caps_limit(child->caps, child->options->flags &
+						  PIDTRACK_SPAWN_NO_NEW_PRIVS);
+}
+
+static int set_ids(struct pt_child *child)
+{
+	const struct pidtrack_spawn_options *options = child->options;
+	int r = 0;
+
+	if (options->flags & PIDTRACK_SPAWN_GROUPS)
+		r = sys_setgroups(options->n_groups, options->groups);
+	if (r >= 0 && options->flags & PIDTRACK_SPAWN_GID)
+		r = sys_setgid_all(options->gid);
+	if (r >= 0 && options->flags & PIDTRACK_SPAWN_UID)
+		r = sys_setuid_all(options->uid);
+	return r;
+}
+
+static int set_caps(struct pt_child *child)
+{
+	int r = 0;
+
+	if (child->options->flags & PIDTRACK_SPAWN_NO_NEW_PRIVS)
+		r = sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0);
+	if (r >= 0 && child->caps)
+		r = pt_caps_apply(child->caps);
+	return r;
+}
+
+static int change_directory(struct pt_child *child)
+{
+	if (!child->options->cwd)
+		return 0;
+	return sys_chdir(child->options->cwd);
+}
+
+/* Whether the host is gone already, and with it whoever would signal us. */
+static bool host_is_gone(const struct pt_child *child)
+{
+	struct pollfd host = {
+		.fd = child->fds.specials[PT_SPECIAL_HOST],
+		.events = POLLIN,
+	};
+
+	if (host.fd >= 0)
+		return sys_ppoll_now(&host) > 0;
+	return sys_getppid() != child->host;
+}
+
+/* After the ids have changed, which clears it. */
+static int bind_to_host(struct pt_child *child)
+{
+	int r;
+
+	if (child->death_signal == 0)
+		return 0;
+	r = sys_prctl(PR_SET_PDEATHSIG, (unsigned long)child->death_signal, 0);
+	if (r < 0)
+		return r;
+	return host_is_gone(child) ? -ESRCH : 0;
+}
+
+/* ---- signals ---- */
+
+/*
+ * Each signal by hand: CLONE_CLEAR_SIGHAND resets handlers, and leaves ignored
+ * what the host ignores.  The mask is last: nothing may arrive before.
+ */
+static int reset_signals(struct pt_child *child)
+{
+	const struct pidtrack_spawn_options *options = child->options;
+
+	for (int signal = 1; signal <= 64; signal++) {
+		bool ignore = options->signal_ignore & BIT(signal - 1);
+		int r;
+
+		if (signal == SIGKILL || signal == SIGSTOP)
+			continue;
+		r = sys_signal_set(signal, ignore);
+		if (r < 0)
+			return r;
+	}
+	return sys_signal_mask(&options->signal_mask, NULL);
+}
+
+/*
+ * Where the shim has the program among its descriptors, by that one: then a
+ * script's interpreter can open it.
+ */
+static int program_number(const struct pt_child *child)
+{
+	return child->program >= 0 ? child->program :
+				     child->fds.specials[PT_SPECIAL_PROGRAM];
+}
+
+NEVER_RETURNS static int execute(struct pt_child *child)
+{
+	const struct pidtrack_spawn_options *options = child->options;
+	const char *const *envp = options->envp;
+
+	if (!envp)
+		envp = (const char *const *)environ;
+	if (options->flags & PIDTRACK_SPAWN_PROGRAM_FD)
+		return sys_execveat(program_number(child), "", options->argv,
+				    envp, PT_AT_EMPTY_PATH);
+	return sys_execve(options->program ? options->program :
+					     options->argv[0],
+			  options->argv, envp);
+}
+
+/*
+ * The record is published as the host: before ids and capabilities change; and
+ * after everything the host's tables could refuse.  Limits wait until then,
+ * lest they bite us.
+ */
+static const struct {
+	uint32_t stage;
+	int (*run)(struct pt_child *child);
+} steps[] = {
+	{ PIDTRACK_STAGE_SIGNALS, block_signals },
+	{ PIDTRACK_STAGE_RESERVE, open_self },
+	{ PIDTRACK_STAGE_FDS, own_table },
+	{ PIDTRACK_STAGE_FDS, move_descriptors },
+	{ PIDTRACK_STAGE_SESSION, enter_session },
+	{ PIDTRACK_STAGE_CGROUP, enter_cgroup },
+	{ PIDTRACK_STAGE_RECORD, publish },
+	{ PIDTRACK_STAGE_LIMITS, set_limits },
+	{ PIDTRACK_STAGE_CAPS, limit_caps },
+	{ PIDTRACK_STAGE_IDS, set_ids },
+	{ PIDTRACK_STAGE_CAPS, set_caps },
+	{ PIDTRACK_STAGE_CWD, change_directory },
+	{ PIDTRACK_STAGE_BIND, bind_to_host },
+	{ PIDTRACK_STAGE_SIGNALS, reset_signals },
+	{ PIDTRACK_STAGE_EXEC, execute },
+};
+
+NEVER_RETURNS _Noreturn void pt_child_run(struct pt_child *child)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		int r;
+
+		child->report->stage = steps[i].stage;
+		r = steps[i].run(child);
+		if (r < 0) {
+			child->report->error = r;
+			break;
+		}
+	}
+	sys_exit(127);
+}
