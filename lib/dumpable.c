@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "dumpable.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+
+#include "sys.h"
+
+/*
+ * How many launches are under way, and what it was before the first of them:
+ * what a later one would find may be another one's doing.  One word, so that no
+ * lock can be left locked in a child of fork(), which it tells by the pid.
+ *
+ * Only the last may restore it.  As long as any child runs on our memory with
+ * the ids of somebody else, this is what keeps that one from tracing it.
+ */
+#define COUNT_ONE BIT(0)
+#define COUNT_MASK (BIT(23) - 1)
+#define RESTORING BIT(23)
+#define WAS_SHIFT 24 /* 8 bits: PR_GET_DUMPABLE */
+#define PID_SHIFT 32
+
+static _Atomic uint64_t launches;
+
+static uint64_t first_launch(uint64_t pid)
+{
+	int was = sys_prctl(PR_GET_DUMPABLE, 0, 0);
+
+	return pid << PID_SHIFT | (uint64_t)MAX(was, 0) << WAS_SHIFT |
+	       COUNT_ONE;
+}
+
+void pt_dumpable_hold(void)
+{
+	const uint64_t pid = (uint64_t)sys_getpid();
+	uint64_t before, after;
+
+	do {
+		before = atomic_load(&launches);
+		while (before >> PID_SHIFT == pid && before & RESTORING) {
+			sched_yield();
+			before = atomic_load(&launches);
+		}
+		if (before >> PID_SHIFT == pid && before & COUNT_MASK)
+			after = before + COUNT_ONE;
+		else
+			after = first_launch(pid);
+	} while (!atomic_compare_exchange_strong(&launches, &before, after));
+}
+
+void pt_dumpable_restore(void)
+{
+	uint64_t before = atomic_load(&launches), after;
+
+	do {
+		after = (before & COUNT_MASK) == 1 ? before | RESTORING :
+						     before - COUNT_ONE;
+	} while (!atomic_compare_exchange_strong(&launches, &before, after));
+
+	if (!(after & RESTORING))
+		return;
+	if ((after >> WAS_SHIFT & 0xff) == 1)
+		sys_prctl(PR_SET_DUMPABLE, 1, 0);
+	atomic_store(&launches, 0);
+}

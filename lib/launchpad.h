@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * From clone3 to exec, and a failure on that way back to the parent as a stage
+ * and an errno.
+ *
+ * The child shares our memory until it executes (CLONE_VM|CLONE_VFORK), so that
+ * the cost does not grow with the host, and our descriptor table until it makes
+ * its own of the few it needs (CLONE_FILES, CLOSE_RANGE_UNSHARE), so that it
+ * does not grow with the descriptors either.
+ */
+#ifndef PT_LAUNCHPAD_H
+#define PT_LAUNCHPAD_H
+
+#include "base.h"
+#include "pidtrack.h"
+
+/*
+ * What launches are made from, again and again: a stack for the child, a page
+ * in which it reports, and which ways of cloning turned out to work here.
+ */
+struct pt_launchpad {
+	void *memory;
+	struct pt_report *report;
+	uint32_t ways; /* not refused so far */
+	bool suspends; /* a vfork-style clone really shares and suspends */
+};
+
+/*
+ * Something to be done in the child just before the launch can no longer fail
+ * for want of rights: as the host's user, with its working directory.
+ */
+struct pt_publish {
+	int (*run)(void *argument, int fd, pid_t pid); /* 0 or negative errno */
+	void *argument;
+	int fd; /* lent to run, as the number it has in the child; or -1 */
+};
+
+struct pt_spawned {
+	pid_t pid;
+	int pidfd;
+	uint32_t binding; /* enum pidtrack_binding */
+};
+
+int pt_launchpad_new(struct pt_launchpad *pad);
+void pt_launchpad_done(struct pt_launchpad *pad);
+
+/* Memory for the publisher, which parent and child share in any case. */
+#define PT_LAUNCHPAD_SHARED 1024
+void *pt_launchpad_shared(const struct pt_launchpad *pad);
+
+/*
+ * Launches.  @publish may be NULL.  On failure the child is reaped.
+ *
+ * Return: 0, or a negative errno and *reterr_stage.
+ */
+int pt_spawn(struct pt_launchpad *pad,
+	     const struct pidtrack_spawn_options *options,
+	     const struct pt_publish *publish, struct pt_spawned *ret_spawned,
+	     uint32_t *reterr_stage);
+
+#endif
