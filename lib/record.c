@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "record.h"
+
+#include "sys.h"
+
+uint32_t pt_record_crc32(const char *bytes, size_t n)
+{
+	uint32_t crc = ~0U;
+
+	/* a bit at a time: a record is small, and a table is 1 KiB */
+	for (size_t i = 0; i < n; i++) {
+		crc ^= (unsigned char)bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* Splits @path into the directory to open and the name in it. */
+static int open_directory(const char *path, const char **ret_name)
+{
+	CLEANUP(freep) char *directory = NULL;
+	const char *slash = strrchr(path, '/');
+
+	*ret_name = slash ? slash + 1 : path;
+	if (!slash)
+		return sys_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+	if (slash == path)
+		return sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+
+	directory = strndup(path, (size_t)(slash - path));
+	if (!directory)
+		return -ENOMEM;
+	return sys_open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
+}
+
+/* A record may take the place of a file or a link, not of a device. */
+static int check_replaceable(const struct pt_record *record)
+{
+	uint64_t inode;
+	uint32_t type;
+	int r;
+
+	r = sys_name(record->dir, record->name, &inode, &type);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (type == S_IFDIR)
+		return -EISDIR;
+	return type == S_IFREG || type == S_IFLNK ? 0 : -EEXIST;
+}
+
+int pt_record_prepare(struct pt_record *record, const char *path)
+{
+	const char *name;
+	int fd;
+
+	fd = open_directory(path, &name);
+	if (fd < 0)
+		return fd;
+	record->dir = fd; /* ours to close from here on */
+
+	if (name[0] == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -EINVAL;
+	if (strlen(name) > PT_RECORD_NAME_MAX)
+		return -ENAMETOOLONG;
+
+	memcpy(record->name, name, strlen(name) + 1);
+	record->told->state = PT_RECORD_NONE;
+	record->told->inode = 0;
+	return check_replaceable(record);
+}
+
+static void format(const struct pt_record *record, pid_t pid,
+		   const struct pt_look *look, const char *exe,
+		   struct pt_text *text)
+{
+	struct pt_fingerprint fingerprint;
+	uint32_t crc;
+
+	pt_text_number(text, (uint64_t)pid);
+	pt_text_byte(text, '\n');
+	if (look->has & PT_HAS_START)
+		pt_text_number(text, look->start);
+
+	pt_text_string(text, "\nfingerprint=");
+	pt_fingerprint_of(record->place, pid, look, &fingerprint);
+	pt_fingerprint_format(&fingerprint, exe, exe ? strlen(exe) : 0, text);
+	if (record->label) {
+		pt_text_string(text, "\nlabel=");
+		pt_text_escaped(text, record->label, strlen(record->label));
+	}
+	if (record->payload_size > 0) {
+		pt_text_string(text, "\npayload=");
+		pt_text_escaped(text, record->payload, record->payload_size);
+	}
+	pt_text_byte(text, '\n');
+
+	crc = pt_record_crc32(text->start, text->length);
+	pt_text_string(text, "crc32=");
+	pt_text_hex(text, crc, 8);
+	pt_text_byte(text, '\n');
+}
+
+int pt_record_format(const struct pt_record *record, pid_t pid,
+		     const struct pt_look *look, struct pt_text *text)
+{
+	const struct pt_text before = *text;
+
+	format(record, pid, look, record->exe, text);
+	if (text->overflow) {
+		/* rather without the hint than not at all */
+		*text = before;
+		format(record, pid, look, NULL, text);
+	}
+	return text->overflow ? -ENAMETOOLONG : 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		int r = sys_write(fd, bytes, n);
+
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return -EIO;
+		bytes += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* Names nobody else uses; hosts of several pid namespaces share numbers. */
+static void name_temporary(struct pt_record *record, pid_t pid,
+			   const struct pt_look *look)
+{
+	struct pt_record_told *told = record->told;
+	struct pt_text text = PT_TEXT(told->temporary, sizeof(told->temporary));
+	struct pt_text before = PT_TEXT(told->before, sizeof(told->before));
+
+	pt_text_field(&text, ".pidtrack-", (uint64_t)pid);
+	pt_text_field(&text, "-", look->start);
+	pt_text_field(&text, "-",
+		      look->has & PT_HAS_INODE ? look->inode :
+						 record->place->pidns);
+	pt_text_string(&before, told->temporary);
+	pt_text_byte(&before, '~');
+}
+
+static int write_temporary(struct pt_record *record, int dir,
+			   const struct pt_text *text)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+	int fd, r;
+
+	record->told->state = PT_RECORD_WRITTEN;
+	fd = sys_open(dir, record->told->temporary, flags, 0600);
+	if (fd == -EEXIST) {
+		/* of a host that was killed at this very place */
+		sys_unlink(dir, record->told->temporary);
+		fd = sys_open(dir, record->told->temporary, flags, 0600);
+	}
+	if (fd < 0) {
+		record->told->state = PT_RECORD_NONE;
+		return fd;
+	}
+
+	r = sys_inode(fd, &record->told->inode);
+	if (r >= 0)
+		r = sys_fchmod(fd, 0600); /* whatever the umask */
+	if (r >= 0)
+		r = write_all(fd, text->start, text->length);
+	if (r >= 0 && record->sync)
+		r = sys_fsync(fd);
+	sys_close(fd);
+	return r;
+}
+
+/*
+ * Takes the name at once, and keeps the record before, if there is one, until
+ * the launch has succeeded: by exchanging the two, or as a second link where
+ * the file system cannot.  Where it has neither, as vfat, that one is lost.
+ */
+static int place(struct pt_record *record, int dir)
+{
+	struct pt_record_told *told = record->told;
+	int linked, r;
+
+	r = sys_rename(dir, told->temporary, record->name, PT_RENAME_NOREPLACE);
+	if (r >= 0) {
+		told->state = PT_RECORD_PLACED;
+		return 0;
+	}
+	r = sys_rename(dir, told->temporary, record->name, PT_RENAME_EXCHANGE);
+	if (r >= 0) {
+		told->state = PT_RECORD_REPLACED;
+		return 0;
+	}
+
+	sys_unlink(dir, told->before);
+	linked = sys_link(dir, record->name, told->before);
+	r = sys_rename(dir, told->temporary, record->name, 0);
+	if (r >= 0)
+		told->state = linked < 0 ? PT_RECORD_PLACED :
+					   PT_RECORD_REPLACED;
+	return r;
+}
+
+/* O_PATH descriptors cannot be synced. */
+static int sync_directory(int dir)
+{
+	int fd, r;
+
+	fd = sys_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	r = sys_fsync(fd);
+	sys_close(fd);
+	return r;
+}
+
+int pt_record_publish(void *argument, int dir, pid_t pid)
+{
+	struct pt_record *record = argument;
+	char bytes[PT_RECORD_MAX + 1];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	struct pt_look *look = &record->told->look;
+	int r;
+
+	pt_look_at_self(record->place, look);
+	name_temporary(record, pid, look);
+	r = pt_record_format(record, pid, look, &text);
+	if (r < 0)
+		return r;
+
+	r = write_temporary(record, dir, &text);
+	if (r < 0)
+		return r;
+	r = place(record, dir);
+	if (r < 0)
+		return r;
+	return record->sync ? sync_directory(dir) : 0;
+}
+
+void pt_record_keep(struct pt_record *record)
+{
+	if (record->told->state == PT_RECORD_REPLACED) {
+		sys_unlink(record->dir, record->told->temporary);
+		sys_unlink(record->dir, record->told->before);
+	}
+}
+
+/* Whether nobody has put another one in its place meanwhile. */
+static bool is_still_ours(const struct pt_record *record)
+{
+	uint64_t inode;
+	uint32_t type;
+
+	return sys_name(record->dir, record->name, &inode, &type) == 0 &&
+	       inode == record->told->inode;
+}
+
+/*
+ * By what is there: a child that was killed may have done more than it could
+ * tell.  What was before is under the temporary name after an exchange, else
+ * under the other one, if at all.
+ */
+void pt_record_undo(struct pt_record *record)
+{
+	const struct pt_record_told *told = record->told;
+
+	if (told->state == PT_RECORD_NONE)
+		return;
+	if (is_still_ours(record) &&
+	    sys_rename(record->dir, told->temporary, record->name, 0) < 0 &&
+	    sys_rename(record->dir, told->before, record->name, 0) < 0)
+		sys_unlink(record->dir, record->name);
+	sys_unlink(record->dir, told->temporary);
+	sys_unlink(record->dir, told->before);
+}
