@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * One tracked process: what is known of it, and what it becomes by what is
+ * seen.
+ */
+#ifndef PT_PROCESS_H
+#define PT_PROCESS_H
+
+#include "base.h"
+#include "fingerprint.h"
+#include "pidtrack.h"
+#include "ring.h"
+
+/* How far it has come. */
+enum pt_state {
+	PT_STATE_NONE, /* no state: a cell of the table nobody filled in */
+	PT_STATE_RUNNING,
+	PT_STATE_ZOMBIE, /* ended; others are to wait for it, or nobody */
+	PT_STATE_OURS,	 /* ended; we reap it once the host knows */
+	PT_STATE_REAPED,
+	PT_STATE_MAX,
+};
+
+/* What is seen of it, or done about it. */
+enum pt_seen {
+	PT_SEEN_NONE,
+	PT_SEEN_STATUS, /* it ended, it is our child, this is its status */
+	PT_SEEN_EXIT,	/* it ended, it is not our child */
+	PT_SEEN_REAP,	/* somebody has waited for it, or nobody needs to */
+	PT_SEEN_STOLEN, /* the same, and it was for us to do */
+	PT_SEEN_ACK,	/* the host knows what there was to know */
+	PT_SEEN_MAX,
+};
+
+/* What follows from it. */
+#define PT_DO_EXITED (1U << 0) /* tell the host: EXITED */
+#define PT_DO_REAPED (1U << 1) /* tell the host: REAPED */
+#define PT_DO_REAP (1U << 2)   /* reap it */
+
+struct pt_cell {
+	uint8_t state; /* enum pt_state */
+	uint8_t does;  /* PT_DO_ */
+};
+
+/* The table itself: state × seen. */
+struct pt_cell pt_process_after(enum pt_state state, enum pt_seen seen);
+
+/* What the host is still to be told of a process. */
+#define PT_TELL_EXITED (1U << 0)
+#define PT_TELL_REAPED (1U << 1)
+#define PT_TELL_STOPS (1U << 2) /* stopped or continued: ask which */
+
+struct pidtrack_process {
+	struct pidtrack *tracker;
+	siginfo_t siginfo; /* of PT_WATCH_CHILD; the kernel writes here */
+	struct pt_look look;
+	void *userdata;
+	char *label; /* owned; or NULL */
+	char *text;  /* owned: its fingerprint as text, once asked for */
+	uint32_t slot;
+	uint32_t next; /* slot of the next to be told of, or free; ~0: none */
+	int32_t pid;
+	int32_t pidfd; /* owned; -1: free slot */
+	int32_t status;
+	uint8_t state;	  /* enum pt_state */
+	uint8_t source;	  /* enum pidtrack_source */
+	uint8_t binding;  /* enum pidtrack_binding */
+	uint8_t watch;	  /* in flight: PT_WATCH_CHILD, EDGES or NONE */
+	uint8_t stops;	  /* 1 << PIDTRACK_STOPPED, CONTINUED: asked for */
+	uint8_t tell;	  /* PT_TELL_ */
+	bool stops_watch; /* PT_WATCH_STOPS is in flight */
+	bool child : 1;	  /* given to us to wait for */
+	bool observed : 1;
+	bool queued : 1;     /* on the list of those to be told of */
+	bool last : 1;	     /* the host was told that nothing will follow */
+	bool released : 1;   /* the host is done with it */
+	bool lame : 1;	     /* could not be watched: look at every tick */
+	bool stops_lame : 1; /* the same of its stops */
+};
+
+/* The bar of what a process costs us; see DESIGN's figures in README. */
+_Static_assert(sizeof(struct pidtrack_process) <= 256, "256 bytes a process");
+
+/*
+ * Looks at what a readable pidfd means; of REAP and STOLEN it tells REAP.
+ *
+ * Return: what is seen, PT_SEEN_NONE if it is nothing new; *ret_status and
+ *         *ret_source if there is a status.
+ */
+enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source);
+
+/* Its state as the host knows it: enum pidtrack_state. */
+uint32_t pt_process_state(const struct pidtrack_process *process);
+
+#endif

@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "set.h"
+
+#include "status.h"
+#include "sys.h"
+
+/* ---- slots ---- */
+
+static void free_texts(struct pidtrack_process *process)
+{
+	free(process->label);
+	free(process->text);
+	process->label = process->text = NULL;
+}
+
+void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
+{
+	free_texts(process);
+	set->statistics.tracked--;
+	pt_slots_give(&set->slots, process);
+}
+
+/* ---- processes to be told of ---- */
+
+static void enqueue(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->queued)
+		return;
+	process->queued = true;
+	process->next = PT_SLOT_NONE;
+	if (set->told_first == PT_SLOT_NONE)
+		set->told_first = process->slot;
+	else
+		pt_slots_at(&set->slots, set->told_last)->next = process->slot;
+	set->told_last = process->slot;
+}
+
+static void dequeue_first(struct pt_set *set)
+{
+	struct pidtrack_process *process =
+		pt_slots_at(&set->slots, set->told_first);
+
+	process->queued = false;
+	set->told_first = process->next;
+}
+
+static void unqueue(struct pt_set *set, struct pidtrack_process *process)
+{
+	uint32_t before = PT_SLOT_NONE, slot;
+
+	if (!process->queued)
+		return;
+	for (slot = set->told_first; slot != process->slot;
+	     slot = pt_slots_at(&set->slots, slot)->next)
+		before = slot;
+
+	process->queued = false;
+	if (before == PT_SLOT_NONE)
+		set->told_first = process->next;
+	else
+		pt_slots_at(&set->slots, before)->next = process->next;
+	if (set->told_last == process->slot)
+		set->told_last = before;
+}
+
+/* ---- watches ---- */
+
+static void want_tick(struct pt_set *set)
+{
+	if (set->n_ticks++ == 0)
+		pt_ring_tick(set->ring, true);
+}
+
+static void want_no_tick(struct pt_set *set)
+{
+	if (--set->n_ticks == 0)
+		pt_ring_tick(set->ring, false);
+}
+
+static void watch_by_tick(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->lame)
+		return;
+	process->lame = true;
+	set->statistics.unwatched++;
+	want_tick(set);
+}
+
+static void unwatch_by_tick(struct pt_set *set,
+			    struct pidtrack_process *process)
+{
+	if (!process->lame)
+		return;
+	process->lame = false;
+	set->statistics.unwatched--;
+	want_no_tick(set);
+}
+
+static void start_watch(struct pt_set *set, struct pidtrack_process *process,
+			enum pt_watch watch)
+{
+	int r;
+
+	r = pt_ring_watch(set->ring, watch, process->pidfd, process->slot,
+			  &process->siginfo);
+	if (r < 0) {
+		watch_by_tick(set, process);
+		return;
+	}
+	unwatch_by_tick(set, process);
+	process->watch = (uint8_t)watch;
+}
+
+static void end_watch(struct pt_set *set, struct pidtrack_process *process)
+{
+	unwatch_by_tick(set, process);
+	if (process->watch != PT_WATCH_NONE &&
+	    pt_ring_unwatch(set->ring, process->watch, process->pidfd,
+			    process->slot) > 0)
+		process->watch = PT_WATCH_NONE;
+}
+
+static enum pt_watch fitting_watch(const struct pt_set *set,
+				   const struct pidtrack_process *process)
+{
+	return process->child && pt_ring_waits(set->ring) ? PT_WATCH_CHILD :
+							    PT_WATCH_EDGES;
+}
+
+void pt_set_watch(struct pt_set *set, struct pidtrack_process *process)
+{
+	start_watch(set, process, fitting_watch(set, process));
+}
+
+/* Whether something may still come of the process that is worth a watch. */
+static bool is_settled(const struct pidtrack_process *process)
+{
+	return process->state == PT_STATE_OURS ||
+	       process->state == PT_STATE_REAPED;
+}
+
+/* Frees the slot of a released process once nothing needs it. */
+static void finish(struct pt_set *set, struct pidtrack_process *process)
+{
+	bool awaited = process->child && process->state == PT_STATE_RUNNING;
+
+	if (!process->released || awaited)
+		return;
+	if (process->watch != PT_WATCH_NONE || process->stops_watch)
+		return;
+	unwatch_by_tick(set, process);
+	pt_ring_close(set->ring, process->pidfd);
+	pt_slots_give(&set->slots, process);
+}
+
+/* ---- what is seen ---- */
+
+static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
+{
+	struct pt_cell cell = pt_process_after(process->state, PT_SEEN_ACK);
+
+	process->state = cell.state;
+	if (cell.does & PT_DO_REAP)
+		pt_ring_reap(set->ring, process->pidfd);
+}
+
+static void end_stops(struct pt_set *set, struct pidtrack_process *process);
+
+static void see(struct pt_set *set, struct pidtrack_process *process,
+		enum pt_seen seen, int status, uint32_t source)
+{
+	struct pt_cell cell;
+
+	if (seen == PT_SEEN_NONE)
+		return;
+	if (seen == PT_SEEN_STATUS && process->observed)
+		seen = PT_SEEN_EXIT; /* to be told of, not to be reaped */
+	if (seen == PT_SEEN_REAP && process->child)
+		seen = PT_SEEN_STOLEN;
+
+	cell = pt_process_after(process->state, seen);
+	process->state = cell.state;
+	if (process->source == PIDTRACK_SOURCE_UNKNOWN &&
+	    source != PIDTRACK_SOURCE_UNKNOWN) {
+		process->status = status;
+		process->source = (uint8_t)source;
+	}
+	if (cell.does & PT_DO_EXITED) {
+		end_stops(set, process);
+		process->tell |= PT_TELL_EXITED;
+	}
+	if (cell.does & PT_DO_REAPED)
+		process->tell |= PT_TELL_REAPED;
+
+	if (process->released || process->last) {
+		process->tell = 0;
+		acknowledge(set, process);
+	}
+	if (process->tell != 0)
+		enqueue(set, process);
+	if (is_settled(process))
+		end_watch(set, process);
+}
+
+/* Its pidfd is readable. */
+static void look(struct pt_set *set, struct pidtrack_process *process)
+{
+	uint32_t source = PIDTRACK_SOURCE_UNKNOWN;
+	enum pt_seen seen;
+	int status = -1;
+
+	seen = pt_process_look(process->pidfd, &status, &source);
+	see(set, process, seen, status, source);
+}
+
+static void happened_to_child(struct pt_set *set,
+			      struct pidtrack_process *process, int result)
+{
+	const siginfo_t *siginfo = &process->siginfo;
+
+	if (result == 0 && siginfo->si_pid != 0) {
+		see(set, process, PT_SEEN_STATUS, pt_status_of(siginfo),
+		    PIDTRACK_SOURCE_WAITED);
+		return;
+	}
+	if (process->released && process->state != PT_STATE_RUNNING)
+		return;
+	if (result == -ECANCELED || result == -EFAULT || result == -EINTR) {
+		set->statistics.rearmed++;
+		start_watch(set, process, PT_WATCH_CHILD);
+		return;
+	}
+	/*
+	 * Not our child any more, or nothing to wait for although it is
+	 * readable: now every change counts, and the first has come.
+	 */
+	start_watch(set, process, PT_WATCH_EDGES);
+}
+
+static void happened_to_edges(struct pt_set *set,
+			      struct pidtrack_process *process, int result)
+{
+	if (result >= 0 && result & POLLIN)
+		look(set, process);
+	if (process->watch != PT_WATCH_NONE || is_settled(process) ||
+	    (process->released && !process->child) || result == -EBADF)
+		return;
+	if (result < 0)
+		set->statistics.rearmed++;
+	start_watch(set, process, PT_WATCH_EDGES);
+}
+
+/* ---- stops ---- */
+
+static void start_stops(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->stops == 0 || process->stops_watch ||
+	    process->stops_lame || process->state != PT_STATE_RUNNING)
+		return;
+	if (pt_ring_waits(set->ring) &&
+	    pt_ring_watch(set->ring, PT_WATCH_STOPS, process->pidfd,
+			  process->slot, NULL) >= 0) {
+		process->stops_watch = true;
+		return;
+	}
+	process->stops_lame = true;
+	want_tick(set);
+}
+
+/* On a ring it was for want of memory only. */
+static void retry_stops(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (!pt_ring_waits(set->ring))
+		return;
+	process->stops_lame = false;
+	want_no_tick(set);
+	start_stops(set, process);
+}
+
+static void end_stops(struct pt_set *set, struct pidtrack_process *process)
+{
+	process->tell &= (uint8_t)~PT_TELL_STOPS;
+	process->stops = 0;
+	if (process->stops_watch)
+		pt_ring_unwatch(set->ring, PT_WATCH_STOPS, process->pidfd,
+				process->slot);
+	if (process->stops_lame) {
+		process->stops_lame = false;
+		want_no_tick(set);
+	}
+}
+
+/* ---- another ring ---- */
+
+static void watch_again(struct pt_set *set, struct pidtrack_process *process)
+{
+	process->stops_watch = false;
+	start_stops(set, process);
+	if (process->watch != PT_WATCH_NONE) {
+		set->statistics.rearmed++;
+		process->watch = PT_WATCH_NONE;
+		if (!is_settled(process) &&
+		    (!process->released || process->child))
+			pt_set_watch(set, process);
+	}
+	finish(set, process);
+}
+
+/* Makes the ring anew, if the one there is is of no use any more. */
+static int ensure_ring(struct pt_set *set)
+{
+	int r;
+
+	if (!set->renew_due)
+		return 0;
+	r = pt_ring_renew(set->ring);
+	if (r < 0)
+		return r;
+	set->renew_due = false;
+	if (!pt_ring_waits(set->ring))
+		return 0;
+
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
+
+		if (process->pidfd >= 0)
+			watch_again(set, process);
+	}
+	return pt_ring_flush(set->ring);
+}
+
+void pt_set_moved(struct pt_set *set)
+{
+	set->renew_due = true;
+}
+
+/* ---- what the host asks for ---- */
+
+int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process)
+{
+	int r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	r = pt_slots_take(&set->slots, ret_process);
+	if (r < 0)
+		return r;
+	(*ret_process)->tracker = set->tracker;
+	set->statistics.tracked++;
+	return 0;
+}
+
+int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
+		  uint32_t kinds)
+{
+	int status, r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	if (process->state != PT_STATE_RUNNING)
+		return -ESRCH;
+	if (!process->child)
+		return -ECHILD;
+	if (kinds == 0) {
+		end_stops(set, process);
+		return pt_ring_flush(set->ring);
+	}
+	/* it is told of what happens from now on, or is still so */
+	if (process->stops == 0)
+		pt_status_stopped(process->pidfd, WCONTINUED, &status);
+	process->stops = (uint8_t)kinds;
+	start_stops(set, process);
+	return pt_ring_flush(set->ring);
+}
+
+/* One word of a stop or a continuation, of a kind that was asked for. */
+static bool tell_stop(struct pidtrack_process *process,
+		      struct pidtrack_event *event)
+{
+	int status;
+
+	while (pt_status_stopped(process->pidfd, WSTOPPED | WCONTINUED,
+				 &status) > 0) {
+		uint32_t kind = WIFSTOPPED(status) ? PIDTRACK_STOPPED :
+						     PIDTRACK_CONTINUED;
+
+		if (!(process->stops & BIT(kind)))
+			continue;
+		*event = (struct pidtrack_event){
+			.kind = kind,
+			.status = status,
+			.source = PIDTRACK_SOURCE_WAITED,
+			.process = process,
+		};
+		return true;
+	}
+	return false;
+}
+
+static void happened_to_stops(struct pt_set *set,
+			      struct pidtrack_process *process)
+{
+	process->stops_watch = false;
+	if (process->stops == 0)
+		return;
+	process->tell |= PT_TELL_STOPS;
+	enqueue(set, process);
+}
+
+/* What the timer is for: those that could not be watched otherwise. */
+static void happened_to_all(struct pt_set *set)
+{
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
+		struct pollfd readable = {
+			.fd = process->pidfd,
+			.events = POLLIN,
+		};
+
+		if (process->pidfd < 0)
+			continue;
+		if (process->stops_lame) {
+			process->tell |= PT_TELL_STOPS;
+			enqueue(set, process);
+			retry_stops(set, process);
+		}
+		if (!process->lame)
+			continue;
+		if (sys_ppoll_now(&readable) > 0)
+			look(set, process);
+		if (process->lame && !is_settled(process))
+			pt_set_watch(set, process);
+		finish(set, process);
+	}
+}
+
+/* ---- telling ---- */
+
+static void happen(struct pt_set *set, const struct pt_happened *happened)
+{
+	struct pidtrack_process *process;
+
+	if (happened->watch == PT_WATCH_TICK) {
+		happened_to_all(set);
+		return;
+	}
+
+	process = pt_slots_at(&set->slots, happened->cookie);
+	if (happened->watch == PT_WATCH_STOPS) {
+		happened_to_stops(set, process);
+	} else if (happened->watch == PT_WATCH_CHILD) {
+		process->watch = PT_WATCH_NONE;
+		happened_to_child(set, process, happened->result);
+	} else {
+		if (happened->ended)
+			process->watch = PT_WATCH_NONE;
+		happened_to_edges(set, process, happened->result);
+	}
+	finish(set, process);
+}
+
+/*
+ * Whether REAPED is still to come: for somebody else's zombie, if the kernel
+ * tells when it is reaped, which it does since there is pidfs.
+ */
+static bool more_follows(const struct pt_set *set,
+			 const struct pidtrack_process *process)
+{
+	return process->tell & PT_TELL_REAPED ||
+	       (process->state == PT_STATE_ZOMBIE && set->place.pidfs);
+}
+
+static void count_status(struct pt_set *set, uint32_t source)
+{
+	if (source == PIDTRACK_SOURCE_RECOVERED)
+		set->statistics.recovered++;
+	if (source == PIDTRACK_SOURCE_UNKNOWN)
+		set->statistics.unknown++;
+}
+
+static void tell_exited(struct pt_set *set, struct pidtrack_process *process,
+			struct pidtrack_event *event)
+{
+	process->tell &= (uint8_t)~PT_TELL_EXITED;
+	process->last = !more_follows(set, process);
+	set->statistics.exits++;
+	*event = (struct pidtrack_event){
+		.kind = PIDTRACK_EXITED,
+		.status = process->status,
+		.source = process->source,
+		.process = process,
+	};
+	/* the status of whom others reap comes with REAPED, always */
+	if (!process->last && event->source == PIDTRACK_SOURCE_RECOVERED) {
+		event->status = -1;
+		event->source = PIDTRACK_SOURCE_UNKNOWN;
+	}
+}
+
+static void tell_reaped(struct pidtrack_process *process,
+			struct pidtrack_event *event)
+{
+	process->tell &= (uint8_t)~PT_TELL_REAPED;
+	process->last = true;
+	*event = (struct pidtrack_event){
+		.kind = PIDTRACK_REAPED,
+		.status = process->status,
+		.source = process->source,
+		.process = process,
+	};
+}
+
+static void tell_end(struct pt_set *set, struct pidtrack_process *process,
+		     struct pidtrack_event *event)
+{
+	if (process->tell & PT_TELL_EXITED)
+		tell_exited(set, process, event);
+	else
+		tell_reaped(process, event);
+	if (process->last) {
+		event->flags = PIDTRACK_EVENT_LAST;
+		count_status(set, process->source);
+	}
+}
+
+/* Takes one event off the list; false if the first of it came to nothing. */
+static bool tell(struct pt_set *set, struct pidtrack_event *event)
+{
+	struct pidtrack_process *process =
+		pt_slots_at(&set->slots, set->told_first);
+
+	if (process->tell & PT_TELL_STOPS) {
+		if (tell_stop(process, event))
+			return true;
+		process->tell &= (uint8_t)~PT_TELL_STOPS;
+		start_stops(set, process);
+	}
+	if (process->tell == 0) {
+		dequeue_first(set);
+		return false;
+	}
+	tell_end(set, process, event);
+	if (process->tell == 0)
+		dequeue_first(set);
+	return true;
+}
+
+static void acknowledge_handed(struct pt_set *set)
+{
+	if (!set->handed)
+		return;
+	acknowledge(set, set->handed);
+	set->handed = NULL;
+}
+
+/* Whatever is to be told now. */
+static bool tell_any(struct pt_set *set, struct pidtrack_event *ret_event)
+{
+	while (set->told_first != PT_SLOT_NONE) {
+		if (tell(set, ret_event))
+			return true;
+	}
+	return false;
+}
+
+/* Lets one thing happen: 1, 0 if there is none, or a negative errno. */
+static int advance(struct pt_set *set)
+{
+	struct pt_happened happened;
+	int r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	r = pt_ring_next(set->ring, &happened);
+	if (r == -EBADR) {
+		set->renew_due = true;
+		return 1;
+	}
+	if (r > 0)
+		happen(set, &happened);
+	return r;
+}
+
+int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
+{
+	int r;
+
+	acknowledge_handed(set);
+	/* a ring has no timer: it is signalled while it could not watch */
+	if (set->n_ticks > 0 && pt_ring_waits(set->ring))
+		happened_to_all(set);
+	do {
+		if (tell_any(set, ret_event)) {
+			set->handed = ret_event->process;
+			if (set->told_first != PT_SLOT_NONE)
+				pt_ring_keep_readable(set->ring);
+			return 1;
+		}
+		r = advance(set);
+	} while (r > 0);
+	return r;
+}
+
+void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
+{
+	process->released = true;
+	set->statistics.tracked--;
+	if (set->handed == process)
+		set->handed = NULL;
+	unqueue(set, process);
+	free_texts(process);
+	end_stops(set, process);
+	acknowledge(set, process);
+	if (!process->child || process->state != PT_STATE_RUNNING)
+		end_watch(set, process);
+	finish(set, process);
+	/* in the middle of a burst the next call takes it along */
+	if (set->told_first == PT_SLOT_NONE && !pt_ring_busy(set->ring))
+		pt_ring_flush(set->ring);
+}
+
+/* ---- the whole ---- */
+
+int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
+		enum pt_backend backend)
+{
+	set->tracker = tracker;
+	pt_slots_init(&set->slots);
+	set->told_first = set->told_last = PT_SLOT_NONE;
+	pt_place_look(&set->place);
+	return pt_ring_new(backend, &set->ring);
+}
+
+static void free_slots(struct pt_set *set)
+{
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
+
+		if (process->pidfd >= 0) {
+			fd_close(process->pidfd);
+			free_texts(process);
+		}
+	}
+	pt_slots_done(&set->slots);
+}
+
+void pt_set_done(struct pt_set *set)
+{
+	acknowledge_handed(set);
+	set->ring = pt_ring_free(set->ring);
+	free_slots(set);
+}
+
+void pt_set_abandon(struct pt_set *set)
+{
+	set->ring = pt_ring_abandon(set->ring);
+	free_slots(set);
+}

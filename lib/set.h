@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The processes of a tracker: their slots, their watches, and what comes of
+ * what happened to them.  Knows no threads and no options; tracker.c does.
+ */
+#ifndef PT_SET_H
+#define PT_SET_H
+
+#include "base.h"
+#include "fingerprint.h"
+#include "pidtrack.h"
+#include "process.h"
+#include "ring.h"
+#include "slots.h"
+
+struct pt_set {
+	struct pidtrack *tracker; /* for its processes */
+	struct pt_ring *ring;
+	struct pt_place place;
+
+	struct pt_slots slots;
+	uint32_t told_first; /* list of processes to be told of */
+	uint32_t told_last;
+	uint32_t n_ticks; /* things that are looked at by the timer */
+	bool renew_due;	  /* the ring is of no use until it is renewed */
+
+	struct pidtrack_process *handed; /* in the event last handed out */
+	struct pidtrack_statistics statistics;
+};
+
+int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
+		enum pt_backend backend);
+
+/* Reaps what was handed out, closes the pidfds, frees everything. */
+void pt_set_done(struct pt_set *set);
+
+/* The same in a child of fork(), for its copies. */
+void pt_set_abandon(struct pt_set *set);
+
+/*
+ * A slot for a process to be; pt_set_drop() if nothing comes of it.  -ENOMEM,
+ * -EMFILE and the like.
+ */
+int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process);
+void pt_set_drop(struct pt_set *set, struct pidtrack_process *process);
+
+/* Watches a process from now on; its pid, pidfd and child are set. */
+void pt_set_watch(struct pt_set *set, struct pidtrack_process *process);
+
+/* Asks for stops and continuations, or no longer. */
+int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
+		  uint32_t kinds);
+
+/* The next event: 1, 0 or a negative errno.  Acknowledges the one before. */
+int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event);
+
+/* The host is done with a process. */
+void pt_set_release(struct pt_set *set, struct pidtrack_process *process);
+
+/*
+ * The thread that submitted has ended: before anything new is watched or taken,
+ * there has to be another ring, and everything is watched again.
+ */
+void pt_set_moved(struct pt_set *set);
+
+#endif
