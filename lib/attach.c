@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Attaching: open first, then look, then compare.
+ */
+#include "base.h"
+#include "procfs.h"
+#include "status.h"
+#include "sys.h"
+#include "tracker.h"
+
+struct attach {
+	pid_t pid;
+	uint64_t inode;
+	int pidfd; /* owned */
+	uint32_t flags;
+	struct pidtrack_process *process;
+};
+
+/* For good arguments these mean that no such process is there. */
+static int map_gone(int r)
+{
+	return r == -EINVAL || r == -ENOENT ? -ESRCH : r;
+}
+
+/* It can be tracked all the same, without a fingerprint. */
+static bool is_hidden(int r)
+{
+	return r == -ENODATA || r == -EACCES || r == -EPERM;
+}
+
+/* Takes in the process of attach->pidfd. */
+static int admit(struct pidtrack *tracker, struct attach *attach)
+{
+	struct pt_set *set = &tracker->set;
+	struct pidtrack_process *process;
+	struct pt_look look = { 0 };
+	int r, waited;
+
+	waited = sys_waitid(PT_P_PIDFD, attach->pidfd, NULL,
+			    WEXITED | WNOHANG | WNOWAIT | __WALL);
+	if (waited == -EBADF || waited == -EINVAL)
+		return waited;
+	r = pt_look_at(&set->place, attach->pidfd, attach->pid, &look);
+	if (r < 0 && !is_hidden(r))
+		return r;
+	r = pt_set_reserve(set, &process);
+	if (r < 0)
+		return r;
+
+	process->pid = attach->pid;
+	process->pidfd = fd_take(&attach->pidfd);
+	process->look = look;
+	process->observed = attach->flags & PIDTRACK_ATTACH_OBSERVE;
+	process->child = waited != -ECHILD && !process->observed;
+	pt_set_watch(set, process);
+	pt_ring_flush(set->ring);
+	attach->process = process;
+	return 0;
+}
+
+static int check_inode(const struct pt_place *place, int pidfd, uint64_t wanted)
+{
+	uint64_t inode;
+	int r;
+
+	if (!place->pidfs)
+		return -EOPNOTSUPP;
+	r = sys_inode(pidfd, &inode);
+	if (r < 0)
+		return r;
+	return inode == wanted ? 0 : -ESTALE;
+}
+
+static int do_attach(struct pidtrack *tracker, void *argument)
+{
+	struct attach *attach = argument;
+	int r;
+
+	attach->pidfd = sys_pidfd_open(attach->pid, 0);
+	if (attach->pidfd < 0)
+		return map_gone(attach->pidfd);
+	if (attach->inode != 0) {
+		r = check_inode(&tracker->set.place, attach->pidfd,
+				attach->inode);
+		if (r < 0)
+			return r;
+	}
+	return admit(tracker, attach);
+}
+
+static int call_attach(struct pidtrack *tracker,
+		       int (*run)(struct pidtrack *tracker, void *argument),
+		       struct attach *attach,
+		       struct pidtrack_process **ret_process)
+{
+	int r;
+
+	r = pt_tracker_call(tracker, run, attach);
+	fd_close(attach->pidfd);
+	if (r < 0)
+		return r;
+	*ret_process = attach->process;
+	return 0;
+}
+
+PUBLIC int pidtrack_attach(struct pidtrack *tracker, pid_t pid, uint64_t inode,
+			   uint32_t flags,
+			   struct pidtrack_process **ret_process)
+{
+	struct attach attach = {
+		.pid = pid,
+		.inode = inode,
+		.pidfd = -1,
+		.flags = flags,
+	};
+
+	if (pid <= 0 || flags & ~PIDTRACK_ATTACH_OBSERVE)
+		return -EINVAL;
+	return call_attach(tracker, do_attach, &attach, ret_process);
+}
+
+/* The number behind a pidfd; 0 if it is reaped, or not to be seen from here. */
+static int number_of(const struct pt_place *place, int pidfd, pid_t *ret_pid)
+{
+	struct pt_pidfd_info told;
+	pid_t pid;
+	int r;
+
+	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told);
+	if (r >= 0 && told.mask & PT_PIDFD_INFO_PID) {
+		*ret_pid = (pid_t)told.tgid;
+		return 0;
+	}
+	if (!place->numbers) {
+		*ret_pid = 0;
+		return 0;
+	}
+	r = pt_procfs_fdinfo_pid(pidfd, &pid);
+	if (r < 0)
+		return r;
+	*ret_pid = pid > 0 ? pid : 0;
+	return 0;
+}
+
+/* A pidfd of a thread: only a leader's stands for a process. */
+static int leader_of(const struct pt_place *place, int thread, pid_t pid)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	uint64_t inode;
+	int r;
+
+	fd = sys_pidfd_open(pid, 0);
+	if (fd < 0)
+		return map_gone(fd);
+	r = sys_inode(thread, &inode);
+	if (r >= 0)
+		r = check_inode(place, fd, inode);
+	if (r < 0)
+		return r == -ESTALE ? -ESRCH : r;
+	return fd_take(&fd);
+}
+
+static int do_attach_pidfd(struct pidtrack *tracker, void *argument)
+{
+	struct attach *attach = argument;
+	int flags, r;
+
+	flags = sys_file_flags(attach->pidfd);
+	if (flags < 0)
+		return flags;
+	/* the one question a directory of /proc does not pass for a pidfd in */
+	r = sys_waitid(PT_P_PIDFD, attach->pidfd, NULL,
+		       WEXITED | WNOHANG | WNOWAIT | __WALL);
+	if (r == -EBADF || r == -EINVAL)
+		return r;
+	r = number_of(&tracker->set.place, attach->pidfd, &attach->pid);
+	if (r < 0 && !tracker->set.place.pidfs)
+		return r;
+
+	if (flags & PT_PIDFD_THREAD) {
+		if (attach->pid == 0)
+			return pt_status_reaped(attach->pidfd) ? -ESRCH :
+								 -EREMOTE;
+		r = leader_of(&tracker->set.place, attach->pidfd, attach->pid);
+		if (r < 0)
+			return r;
+		sys_close(attach->pidfd);
+		attach->pidfd = r;
+	}
+	return admit(tracker, attach);
+}
+
+PUBLIC int pidtrack_attach_pidfd(struct pidtrack *tracker, int pidfd,
+				 uint32_t flags,
+				 struct pidtrack_process **ret_process)
+{
+	struct attach attach = { .flags = flags };
+
+	if (flags & ~PIDTRACK_ATTACH_OBSERVE)
+		return -EINVAL;
+	attach.pidfd = sys_dup_above(pidfd, 3);
+	if (attach.pidfd < 0)
+		return attach.pidfd;
+	return call_attach(tracker, do_attach_pidfd, &attach, ret_process);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Launching: options, record, shim, in this order, and a slot beforehand.
+ */
+#include "base.h"
+#include "options.h"
+#include "record.h"
+#include "request.h"
+#include "sys.h"
+#include "tracker.h"
+
+#define LABEL_MAX 255
+
+/* ---- launching ---- */
+
+static int check_label(const char *label)
+{
+	if (!label)
+		return 0;
+	if (label[0] == 0)
+		return -EINVAL;
+	if (strnlen(label, LABEL_MAX + 1) > LABEL_MAX)
+		return -ENAMETOOLONG;
+	for (; *label; label++) {
+		unsigned char byte = (unsigned char)*label;
+
+		if (byte < 0x20 || byte == 0x7f)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_record(const struct pidtrack_spawn_options *options)
+{
+	if (!options->record)
+		return options->payload_size > 0 ? -EINVAL : 0;
+	if (options->payload_size > PT_RECORD_PAYLOAD_MAX ||
+	    (options->payload_size > 0 && !options->payload))
+		return -EINVAL;
+	return 0;
+}
+
+struct launch {
+	struct pidtrack_spawn_options options;
+	struct pidtrack_process *process;
+	struct pidtrack_process **ret_process; /* the caller's */
+	uint32_t stage;
+};
+
+static void close_record(struct pt_record *record)
+{
+	record->dir = fd_close(record->dir);
+}
+
+/* Launches, with a record that is kept or undone as the launch goes. */
+static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
+			   struct pt_spawned *spawned)
+{
+	const struct pidtrack_spawn_options *options = &launch->options;
+	CLEANUP(close_record)
+	struct pt_record record = {
+		.dir = -1,
+		.place = &tracker->set.place,
+		.exe = options->program ? options->program : options->argv[0],
+		.label = options->label,
+		.payload = options->payload,
+		.payload_size = options->payload_size,
+		.sync = options->flags & PIDTRACK_SPAWN_RECORD_SYNC,
+		.told = pt_launchpad_shared(&tracker->pad),
+	};
+	struct pt_publish publish = { pt_record_publish, &record, -1 };
+	int r;
+
+	r = pt_record_prepare(&record, options->record);
+	if (r < 0) {
+		if (r != -EMFILE && r != -ENFILE && r != -ENOMEM)
+			launch->stage = PIDTRACK_STAGE_RECORD;
+		return r;
+	}
+
+	publish.fd = record.dir;
+	r = pt_spawn(&tracker->pad, options, &publish, spawned, &launch->stage);
+	if (r < 0) {
+		pt_record_undo(&record);
+		return r;
+	}
+	pt_record_keep(&record);
+	launch->process->look = record.told->look;
+	return 0;
+}
+
+static int launch_any(struct pidtrack *tracker, struct launch *launch)
+{
+	struct pidtrack_process *process = launch->process;
+	struct pt_spawned spawned;
+	int r;
+
+	if (launch->options.label) {
+		process->label = strdup(launch->options.label);
+		if (!process->label)
+			return -ENOMEM;
+	}
+	if (launch->options.record)
+		r = launch_recorded(tracker, launch, &spawned);
+	else
+		r = pt_spawn(&tracker->pad, &launch->options, NULL, &spawned,
+			     &launch->stage);
+	if (r < 0)
+		return r;
+
+	process->pid = spawned.pid;
+	process->pidfd = spawned.pidfd;
+	process->binding = (uint8_t)spawned.binding;
+	process->child = true;
+	return 0;
+}
+
+/* Without pidfs the start time is all there is, and gone with the process. */
+static void look_early(const struct pt_set *set,
+		       struct pidtrack_process *process)
+{
+	if (!set->place.pidfs && process->look.has == 0)
+		pt_look_at(&set->place, process->pidfd, process->pid,
+			   &process->look);
+}
+
+static int do_spawn(struct pidtrack *tracker, void *argument)
+{
+	struct launch *launch = argument;
+	int r;
+
+	r = pt_set_reserve(&tracker->set, &launch->process);
+	if (r < 0)
+		return r;
+	r = launch_any(tracker, launch);
+	if (r < 0) {
+		pt_set_drop(&tracker->set, launch->process);
+		return r;
+	}
+
+	look_early(&tracker->set, launch->process);
+	/* here, lest another thread is told of its end before */
+	*launch->ret_process = launch->process;
+	pt_set_watch(&tracker->set, launch->process);
+	pt_ring_flush(tracker->set.ring);
+	return 0;
+}
+
+/* Before anything is opened: that could get the number of a closed one. */
+static int check_sources(const struct pidtrack_spawn_options *options)
+{
+	for (uint32_t i = 0; i < options->n_fds; i++) {
+		int fd = options->fds[i].fd;
+
+		if (fd != PIDTRACK_FD_NULL && sys_file_flags(fd) < 0)
+			return -EBADF;
+	}
+	return 0;
+}
+
+static int copy_launch(const struct pidtrack_spawn_options *options,
+		       struct pidtrack_spawn_options *ret_copied)
+{
+	int r;
+
+	r = pt_options_copy(
+		ret_copied, sizeof(*ret_copied), options, options->size,
+		offsetofend(struct pidtrack_spawn_options, reserved));
+	if (r < 0)
+		return r;
+	r = pt_request_check(ret_copied);
+	if (r < 0)
+		return r;
+	r = check_label(ret_copied->label);
+	return r < 0 ? r : check_record(ret_copied);
+}
+
+PUBLIC int pidtrack_spawn(struct pidtrack *tracker,
+			  const struct pidtrack_spawn_options *options,
+			  struct pidtrack_process **ret_process,
+			  uint32_t *reterr_stage)
+{
+	struct launch launch = {
+		.stage = PIDTRACK_STAGE_OPTIONS,
+		.ret_process = ret_process,
+	};
+	int r;
+
+	r = copy_launch(options, &launch.options);
+	if (r >= 0) {
+		launch.stage = PIDTRACK_STAGE_FDS;
+		r = check_sources(&launch.options);
+	}
+	if (r >= 0) {
+		launch.stage = PIDTRACK_STAGE_RESERVE;
+		r = pt_tracker_call(tracker, do_spawn, &launch);
+	}
+	if (r < 0) {
+		if (reterr_stage)
+			*reterr_stage = launch.stage;
+		return r;
+	}
+	return 0;
+}

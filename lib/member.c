@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * One process of a tracker: what is known of it, what is done to it.
+ */
+#include "base.h"
+#include "options.h"
+#include "procfs.h"
+#include "sys.h"
+#include "tracker.h"
+
+static int do_release(struct pidtrack *tracker, void *argument)
+{
+	pt_set_release(&tracker->set, argument);
+	return 0;
+}
+
+PUBLIC struct pidtrack_process *
+pidtrack_process_free(struct pidtrack_process *process)
+{
+	if (!process ||
+	    pt_tracker_call(process->tracker, do_release, process) == -EBUSY)
+		return process;
+	return NULL;
+}
+
+PUBLIC pid_t pidtrack_process_pid(const struct pidtrack_process *process)
+{
+	return process->pid;
+}
+
+PUBLIC int pidtrack_process_pidfd(const struct pidtrack_process *process)
+{
+	return process->pidfd;
+}
+
+PUBLIC const char *
+pidtrack_process_label(const struct pidtrack_process *process)
+{
+	return process->label;
+}
+
+PUBLIC int pidtrack_process_binding(const struct pidtrack_process *process)
+{
+	return process->binding;
+}
+
+PUBLIC void pidtrack_process_set_userdata(struct pidtrack_process *process,
+					  void *userdata)
+{
+	process->userdata = userdata;
+}
+
+PUBLIC void *pidtrack_process_userdata(const struct pidtrack_process *process)
+{
+	return process->userdata;
+}
+
+static int do_state(struct pidtrack *tracker, void *argument)
+{
+	(void)tracker;
+	return (int)pt_process_state(argument);
+}
+
+PUBLIC int pidtrack_process_state(struct pidtrack_process *process)
+{
+	return pt_tracker_call(process->tracker, do_state, process);
+}
+
+/* What a call about one process takes and gives. */
+struct question {
+	struct pidtrack_process *process;
+	uint32_t number;
+	int status;
+	const char *text;
+	struct pidtrack_comparison comparison;
+};
+
+static int do_status(struct pidtrack *tracker, void *argument)
+{
+	struct question *question = argument;
+	const struct pidtrack_process *process = question->process;
+
+	(void)tracker;
+	question->status = process->status;
+	/* what it is since the last event that was told */
+	if (process->tell & (PT_TELL_EXITED | PT_TELL_REAPED))
+		return -EAGAIN;
+	if (process->source != PIDTRACK_SOURCE_UNKNOWN)
+		return process->source;
+	return process->last ? -ENODATA : -EAGAIN;
+}
+
+PUBLIC int pidtrack_process_status(struct pidtrack_process *process,
+				   int *ret_status)
+{
+	struct question question = { .process = process };
+	int r;
+
+	r = pt_tracker_call(process->tracker, do_status, &question);
+	if (r > 0)
+		*ret_status = question.status;
+	return r;
+}
+
+static int do_signal(struct pidtrack *tracker, void *argument)
+{
+	const struct question *question = argument;
+
+	(void)tracker;
+	return sys_pidfd_send_signal(question->process->pidfd,
+				     (int)question->number);
+}
+
+PUBLIC int pidtrack_process_signal(struct pidtrack_process *process, int signal)
+{
+	struct question question = {
+		process, (uint32_t)signal, 0, NULL, { 0 }
+	};
+
+	return pt_tracker_call(process->tracker, do_signal, &question);
+}
+
+#define STOPS (1U << PIDTRACK_STOPPED | 1U << PIDTRACK_CONTINUED)
+
+static int do_notify(struct pidtrack *tracker, void *argument)
+{
+	struct question *question = argument;
+
+	return pt_set_notify(&tracker->set, question->process,
+			     question->number);
+}
+
+PUBLIC int pidtrack_process_notify(struct pidtrack_process *process,
+				   uint32_t kinds)
+{
+	struct question question = { .process = process, .number = kinds };
+
+	if (kinds & ~STOPS)
+		return -EINVAL;
+	return pt_tracker_call(process->tracker, do_notify, &question);
+}
+
+/* ---- fingerprints ---- */
+
+static int take_fingerprint(struct pidtrack *tracker,
+			    struct pidtrack_process *process,
+			    struct pt_fingerprint *ret_fingerprint)
+{
+	const struct pt_place *place = &tracker->set.place;
+	int r;
+
+	if (process->look.has == 0) {
+		r = pt_look_at(place, process->pidfd, process->pid,
+			       &process->look);
+		if (r < 0)
+			return r;
+	}
+	pt_fingerprint_of(place, process->pid, &process->look, ret_fingerprint);
+	return 0;
+}
+
+/* The path behind the number, if the number is still the process's own. */
+static int take_exe(const struct pidtrack_process *process, char *ret_exe,
+		    size_t size)
+{
+	int r;
+
+	if (process->pid <= 0 || !process->tracker->set.place.numbers)
+		return 0;
+	r = pt_procfs_exe(process->pid, ret_exe, size);
+	if (r < 0 || sys_pidfd_send_signal(process->pidfd, 0) == -ESRCH)
+		return 0;
+	return r;
+}
+
+static int do_fingerprint(struct pidtrack *tracker, void *argument)
+{
+	struct pidtrack_process *process = argument;
+	char bytes[PIDTRACK_FINGERPRINT_MAX], exe[256];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	struct pt_fingerprint fingerprint;
+	int r;
+
+	if (process->text)
+		return 0;
+	r = take_fingerprint(tracker, process, &fingerprint);
+	if (r < 0)
+		return r;
+	r = take_exe(process, exe, sizeof(exe));
+	pt_fingerprint_format(&fingerprint, exe, (size_t)r, &text);
+	process->text = strdup(text.start);
+	return process->text ? 0 : -ENOMEM;
+}
+
+PUBLIC int pidtrack_process_fingerprint(struct pidtrack_process *process,
+					char *ret_text, size_t size)
+{
+	size_t length;
+	int r;
+
+	r = pt_tracker_call(process->tracker, do_fingerprint, process);
+	if (r < 0)
+		return r;
+	length = strlen(process->text); /* never changes from here on */
+	if (length >= size)
+		return -ENOBUFS;
+	memcpy(ret_text, process->text, length + 1);
+	return (int)length;
+}
+
+static int do_compare(struct pidtrack *tracker, void *argument)
+{
+	struct question *question = argument;
+	struct pidtrack_comparison *comparison = &question->comparison;
+	struct pollfd ended = {
+		.fd = question->process->pidfd,
+		.events = POLLIN,
+	};
+	struct pt_fingerprint recorded, found;
+	int r;
+
+	r = pt_fingerprint_parse(question->text, &recorded);
+	if (r < 0)
+		return r;
+	r = take_fingerprint(tracker, question->process, &found);
+	if (r < 0)
+		return r;
+	pt_fingerprint_compare(&recorded, &found, comparison);
+	if (comparison->verdict == PIDTRACK_VERDICT_SAME &&
+	    sys_ppoll_now(&ended) > 0)
+		comparison->verdict = PIDTRACK_VERDICT_EXITED;
+	return 0;
+}
+
+PUBLIC int pidtrack_process_compare(struct pidtrack_process *process,
+				    const char *text,
+				    struct pidtrack_comparison *ret_comparison,
+				    size_t size)
+{
+	struct question question = { .process = process, .text = text };
+	int r;
+
+	r = pt_tracker_call(process->tracker, do_compare, &question);
+	if (r < 0)
+		return r;
+	pt_options_give(ret_comparison, size, &question.comparison,
+			sizeof(question.comparison));
+	return 0;
+}

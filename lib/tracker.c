@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The set: made, freed, counted, waited for.  The file to read first.
+ */
+#include "tracker.h"
+
+#include "base.h"
+#include "options.h"
+#include "sys.h"
+
+PUBLIC const char *pidtrack_version(void)
+{
+	return PIDTRACK_VERSION;
+}
+
+/* ---- into the owner ---- */
+
+struct call {
+	struct pidtrack *tracker;
+	int (*run)(struct pidtrack *tracker, void *argument);
+	void *argument;
+};
+
+static int run_call(void *argument)
+{
+	struct call *call = argument;
+	struct pidtrack *tracker = call->tracker;
+	uint64_t before = pt_sys_calls;
+	int r;
+
+	if (tracker->owner.moved) {
+		/* the thread before took its requests along when it ended */
+		pt_set_moved(&tracker->set);
+		tracker->owner.moved = false;
+	}
+	r = call->run(tracker, call->argument);
+	tracker->syscalls += pt_sys_calls - before;
+	return r;
+}
+
+int pt_tracker_call(struct pidtrack *tracker,
+		    int (*run)(struct pidtrack *tracker, void *argument),
+		    void *argument)
+{
+	struct call it = { tracker, run, argument };
+
+	return pt_owner_call(&tracker->owner, run_call, &it);
+}
+
+/* ---- the tracker ---- */
+
+static int wanted_backend(enum pt_backend *ret_backend)
+{
+	const char *name = secure_getenv("PIDTRACK_BACKEND");
+
+	if (!name || !name[0])
+		*ret_backend = PT_BACKEND_ANY;
+	else if (strcmp(name, "uring") == 0)
+		*ret_backend = PT_BACKEND_URING;
+	else if (strcmp(name, "epoll") == 0)
+		*ret_backend = PT_BACKEND_EPOLL;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* In the owner: the ring belongs to the thread that makes it. */
+static int init_set(struct pidtrack *tracker, void *argument)
+{
+	enum pt_backend backend;
+	int r;
+
+	(void)argument;
+	r = wanted_backend(&backend);
+	if (r < 0)
+		return r;
+	return pt_set_init(&tracker->set, tracker, backend);
+}
+
+static int done_set(struct pidtrack *tracker, void *argument)
+{
+	(void)argument;
+	pt_set_done(&tracker->set);
+	return 0;
+}
+
+static int init_tracker(struct pidtrack *tracker, bool own_thread)
+{
+	int r;
+
+	r = pt_launchpad_new(&tracker->pad);
+	if (r < 0)
+		return r;
+	r = pt_owner_init(&tracker->owner, own_thread);
+	if (r < 0) {
+		pt_launchpad_done(&tracker->pad);
+		return r;
+	}
+	r = pt_tracker_call(tracker, init_set, NULL);
+	if (r < 0) {
+		pt_owner_done(&tracker->owner);
+		pt_launchpad_done(&tracker->pad);
+	}
+	return r;
+}
+
+PUBLIC int pidtrack_new(const struct pidtrack_options *options,
+			struct pidtrack **ret_tracker)
+{
+	struct pidtrack_options copied = { 0 };
+	struct pidtrack *tracker;
+	int r;
+
+	if (options) {
+		r = pt_options_copy(
+			&copied, sizeof(copied), options, options->size,
+			offsetofend(struct pidtrack_options, flags));
+		if (r < 0)
+			return r;
+	}
+	if (copied.flags & ~PIDTRACK_THREAD)
+		return -EINVAL;
+
+	tracker = calloc(1, sizeof(*tracker));
+	if (!tracker)
+		return -ENOMEM;
+	r = init_tracker(tracker, copied.flags & PIDTRACK_THREAD);
+	if (r < 0) {
+		free(tracker);
+		return r;
+	}
+	*ret_tracker = tracker;
+	return 0;
+}
+
+PUBLIC struct pidtrack *pidtrack_free(struct pidtrack *tracker)
+{
+	if (!tracker || pt_owner_take(&tracker->owner) == -EBUSY)
+		return tracker;
+
+	/* in the owner, while there is one: what is in flight is its own */
+	if (pt_tracker_call(tracker, done_set, NULL) == -ECHILD)
+		pt_set_abandon(&tracker->set);
+	pt_owner_done(&tracker->owner);
+	pt_launchpad_done(&tracker->pad);
+	free(tracker);
+	return NULL;
+}
+
+PUBLIC int pidtrack_fd(const struct pidtrack *tracker)
+{
+	return pt_ring_fd(tracker->set.ring);
+}
+
+PUBLIC const char *pidtrack_backend(const struct pidtrack *tracker)
+{
+	return pt_ring_backend(tracker->set.ring);
+}
+
+static int do_statistics(struct pidtrack *tracker, void *argument)
+{
+	struct pidtrack_statistics *statistics = argument;
+
+	*statistics = tracker->set.statistics;
+	statistics->wakeups = pt_ring_wakeups(tracker->set.ring);
+	statistics->syscalls = tracker->syscalls;
+	return 0;
+}
+
+PUBLIC int pidtrack_statistics(struct pidtrack *tracker,
+			       struct pidtrack_statistics *ret_statistics,
+			       size_t size)
+{
+	struct pidtrack_statistics statistics;
+	int r;
+
+	r = pt_tracker_call(tracker, do_statistics, &statistics);
+	if (r < 0)
+		return r;
+	pt_options_give(ret_statistics, size, &statistics, sizeof(statistics));
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+static int do_next(struct pidtrack *tracker, void *argument)
+{
+	(void)argument;
+	return pt_set_next(&tracker->set, &tracker->event);
+}
+
+PUBLIC int pidtrack_next(struct pidtrack *tracker,
+			 const struct pidtrack_event **ret_event)
+{
+	int r;
+
+	r = pt_tracker_call(tracker, do_next, NULL);
+	if (r > 0)
+		*ret_event = &tracker->event;
+	return r;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* What is left of @timeout_ms since @start, for poll(2). */
+static int time_left(int timeout_ms, int64_t start)
+{
+	int64_t left;
+
+	if (timeout_ms <= 0)
+		return timeout_ms;
+	left = start + timeout_ms - now_ms();
+	return left > 0 ? (int)left : 0;
+}
+
+PUBLIC int pidtrack_wait(struct pidtrack *tracker, int timeout_ms,
+			 const struct pidtrack_event **ret_event)
+{
+	const int64_t start = timeout_ms > 0 ? now_ms() : 0;
+
+	for (;;) {
+		struct pollfd readable = { .events = POLLIN };
+		int left, r;
+
+		r = pidtrack_next(tracker, ret_event);
+		if (r != 0)
+			return r;
+		left = time_left(timeout_ms, start);
+		if (left == 0)
+			return 0;
+
+		readable.fd = pidtrack_fd(tracker);
+		tracker->syscalls++;
+		r = sys_poll(&readable, 1, left);
+		if (r < 0)
+			return r;
+	}
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Many ends at once, and a host that is busy elsewhere meanwhile.  What the
+ * library costs is counted from outside: a tracer counts the system calls that
+ * the host makes between two marks.
+ */
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+
+#include "tracked.h"
+
+#define BURST 1000
+
+/* Room for that many pidfds and the rest; false: not allowed. */
+static bool fds_allow(unsigned int n)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < n)
+		return false;
+	limit.rlim_cur = limit.rlim_max;
+	return !setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* ---- the host ---- */
+
+struct burst {
+	struct pidtrack_process *processes[BURST];
+	bool told[BURST];
+	int fds; /* open before */
+};
+
+static void burst_start(struct __test_metadata *_metadata, struct burst *burst,
+			struct pidtrack *tracker)
+{
+	struct gate gate = gate_make(_metadata);
+	int i;
+
+	burst->fds = fds_count() - 2; /* the gate's */
+	for (i = 0; i < BURST; i++) {
+		burst->processes[i] =
+			shim_start_at(_metadata, tracker, &gate, i % 256);
+		pidtrack_process_set_userdata(burst->processes[i],
+					      (void *)(intptr_t)i);
+	}
+	gate_open(&gate);
+	for (i = 0; i < BURST; i++)
+		process_await_exit(burst->processes[i]);
+}
+
+/* Makes no system call but by the library. */
+static void burst_collect(struct __test_metadata *_metadata,
+			  struct burst *burst, struct pidtrack *tracker,
+			  bool free_at_once)
+{
+	const struct pidtrack_event *event;
+	int n = 0, r;
+
+	while ((r = pidtrack_next(tracker, &event)) == 1) {
+		struct pidtrack_process *process = event->process;
+		intptr_t i = (intptr_t)pidtrack_process_userdata(process);
+
+		ASSERT_EVENT(event, burst->processes[i], PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED,
+			     (int)(i % 256) << 8);
+		ASSERT_FALSE(burst->told[i]);
+		burst->told[i] = true;
+		n++;
+		if (free_at_once)
+			pidtrack_process_free(process);
+	}
+	ASSERT_EQ(0, r);
+	ASSERT_EQ(BURST, n);
+}
+
+static void burst_end(struct __test_metadata *_metadata, struct burst *burst,
+		      struct pidtrack *tracker, bool free_at_once)
+{
+	int i;
+
+	EXPECT_FALSE(child_is_any());
+	for (i = 0; i < BURST && !free_at_once; i++)
+		pidtrack_process_free(burst->processes[i]);
+	EXPECT_EQ(burst->fds, fds_count());
+}
+
+/* Nothing else calls it, and it does nothing. */
+#define MARK 0x70696474
+#define mark() syscall(SYS_getppid, MARK)
+
+struct host {
+	bool free_at_once;
+	int socket;	  /* to the tracer: "ready", "go" */
+	uint64_t counted; /* by the library */
+	bool on_ring;
+};
+
+static void host_run(struct __test_metadata *_metadata, struct host *host)
+{
+	static struct burst burst;
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_statistics before, after;
+	char byte = 0;
+
+	host->on_ring = tracker_is_on_ring(tracker);
+	burst_start(_metadata, &burst, tracker);
+	before = tracker_statistics(tracker);
+	ASSERT_EQ(1, write(host->socket, &byte, 1));
+	ASSERT_EQ(1, read(host->socket, &byte, 1));
+	mark();
+	burst_collect(_metadata, &burst, tracker, host->free_at_once);
+	mark();
+	after = tracker_statistics(tracker);
+	EXPECT_EQ(BURST, after.exits - before.exits);
+	burst_end(_metadata, &burst, tracker, host->free_at_once);
+	pidtrack_free(tracker);
+	host->counted = after.syscalls - before.syscalls;
+}
+
+/* ---- the tracer ---- */
+
+struct count {
+	int marks;
+	uint64_t close;	 /* of pidfds */
+	uint64_t memory; /* malloc's */
+	uint64_t other;
+};
+
+static void count_call(struct count *count, uint64_t number, uint64_t argument)
+{
+	if (number == SYS_getppid && argument == MARK)
+		count->marks++;
+	else if (count->marks != 1)
+		return;
+	else if (number == SYS_close)
+		count->close++;
+	else if (number == SYS_brk || number == SYS_mmap ||
+		 number == SYS_munmap || number == SYS_mremap ||
+		 number == SYS_madvise)
+		count->memory++;
+	else
+		count->other++;
+}
+
+static int next_stop(pid_t pid, int signal)
+{
+	int status;
+
+	if (ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)signal) < 0 ||
+	    waitpid(pid, &status, __WALL) < 0)
+		return -errno;
+	return status;
+}
+
+/* Counts until the second mark, and lets go. */
+static void trace(struct __test_metadata *_metadata, pid_t pid,
+		  struct count *count)
+{
+	struct __ptrace_syscall_info info;
+	int status, signal = 0;
+
+	while (count->marks < 2) {
+		status = next_stop(pid, signal);
+		ASSERT_GE(status, 0);
+		ASSERT_TRUE(WIFSTOPPED(status));
+		signal = 0;
+		if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
+			if (!(status >> 16))
+				signal = WSTOPSIG(status);
+			continue;
+		}
+		ASSERT_GT(ptrace(PTRACE_GET_SYSCALL_INFO, pid,
+				 (void *)sizeof(info), &info),
+			  0);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			count_call(count, info.entry.nr, info.entry.args[0]);
+	}
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, pid, NULL, NULL));
+}
+
+static void check_cost(struct __test_metadata *_metadata, bool free_at_once)
+{
+	struct count count = { 0 };
+	struct host *host;
+	int pair[2], status;
+	char byte;
+	pid_t pid;
+
+	if (!fds_allow(BURST + 100))
+		SKIP(return, "RLIMIT_NOFILE is too low");
+	host = mmap(NULL, sizeof(*host), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
+	pid = fork();
+	if (!pid) {
+		close(pair[0]);
+		host->socket = pair[1];
+		host->free_at_once = free_at_once;
+		host_run(_metadata, host);
+		_exit(0);
+	}
+	close(pair[1]);
+	ASSERT_EQ(1, read(pair[0], &byte, 1));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, NULL,
+			    (void *)PTRACE_O_TRACESYSGOOD));
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, pid, NULL, NULL));
+	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+	ASSERT_EQ(1, write(pair[0], &byte, 1));
+	trace(_metadata, pid, &count);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	close(pair[0]);
+
+	TH_LOG("%s, %d ends: %llu system calls, and %llu close, %llu memory",
+	       host->on_ring ? "ring" : "epoll", BURST,
+	       (unsigned long long)count.other, (unsigned long long)count.close,
+	       (unsigned long long)count.memory);
+	if (free_at_once)
+		EXPECT_LE(count.close, BURST);
+	else
+		EXPECT_EQ(count.other + count.close, host->counted);
+	if (host->on_ring && works(PIDTRACK_FEATURE_RING_WAITID))
+		EXPECT_LE(count.other, BURST / 10);
+	munmap(host, sizeof(*host));
+}
+
+TEST(a_thousand_ends_cost_the_ring_a_tenth_of_a_call_each)
+{
+	check_cost(_metadata, false);
+}
+
+TEST(so_they_do_when_each_process_is_freed_with_its_last_event)
+{
+	check_cost(_metadata, true);
+}
+
+/* ---- without the tracer ---- */
+
+TEST(a_thousand_ends_while_the_host_is_busy_are_all_told_truly)
+{
+	static struct burst burst;
+	struct pidtrack *tracker;
+	int i;
+
+	if (!fds_allow(BURST + 100))
+		SKIP(return, "RLIMIT_NOFILE is too low");
+	tracker = tracker_start(_metadata, 0);
+	for (i = 0; i < 3; i++) {
+		memset(&burst, 0, sizeof(burst));
+		burst_start(_metadata, &burst, tracker);
+		burst_collect(_metadata, &burst, tracker, i % 2);
+		burst_end(_metadata, &burst, tracker, i % 2);
+	}
+	pidtrack_free(tracker);
+}
+
+FIXTURE(many)
+{
+	struct pidtrack *tracker;
+};
+
+FIXTURE_SETUP(many)
+{
+	if (!fds_allow(5000 + 100))
+		SKIP(return, "RLIMIT_NOFILE is too low");
+	self->tracker = tracker_start(_metadata, 0);
+}
+
+FIXTURE_TEARDOWN(many)
+{
+	self->tracker = pidtrack_free(self->tracker);
+}
+
+/* More than a ring has room for, several times over; a busy machine is slow. */
+TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 120)
+{
+	enum { N = 5000 };
+	static struct pidtrack_process *processes[N];
+	static bool told[N];
+	const struct pidtrack_event *event;
+	struct pidtrack *tracker = self->tracker;
+	int i;
+
+	for (i = 0; i < N; i++) {
+		char code[16];
+
+		snprintf(code, sizeof(code), "%d", i % 251);
+		processes[i] = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+					  SHIM("exit", code));
+		pidtrack_process_set_userdata(processes[i],
+					      (void *)(intptr_t)i);
+	}
+	for (i = 0; i < N; i++)
+		process_await_exit(processes[i]);
+	for (i = 0; i < N; i++) {
+		intptr_t j;
+
+		ASSERT_EQ(1, pidtrack_next(tracker, &event));
+		j = (intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_FALSE(told[j]);
+		told[j] = true;
+		ASSERT_EVENT(event, processes[j], PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED,
+			     (int)(j % 251) << 8);
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+}
+
+/* As a host does that polls, and takes one event each time. */
+TEST(a_host_that_takes_one_event_a_turn_gets_them_all)
+{
+	enum { N = 500 };
+	struct pidtrack *tracker;
+	const struct pidtrack_event *event;
+	struct gate gate = gate_make(_metadata);
+	int i, n = 0;
+
+	ASSERT_TRUE(fds_allow(N + 100));
+	tracker = tracker_start(_metadata, 0);
+	for (i = 0; i < N; i++)
+		shim_start_at(_metadata, tracker, &gate, 7);
+	gate_open(&gate);
+	while (n < N) {
+		ASSERT_TRUE(tracker_await(tracker));
+		if (pidtrack_next(tracker, &event) == 0)
+			continue;
+		ASSERT_EVENT(event, event->process, PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED,
+			     7 << 8);
+		pidtrack_process_free(event->process);
+		n++;
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+TEST_HARNESS_MAIN

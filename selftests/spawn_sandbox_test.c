@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Launching in sandboxes that refuse system calls, as container runtimes do
+ * with either ENOSYS or EPERM, and old kernels with ENOSYS or EINVAL.
+ */
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include "launch.h"
+#include "seccomp.h"
+
+#ifndef SYS_execveat
+#error "a system without execveat"
+#endif
+
+/* A bit of everything, in one shim. */
+static void launch_all(struct __test_metadata *_metadata)
+{
+	struct pidtrack_fd_map fds[2] = { { 7 }, { 9, PIDTRACK_FD_NULL } };
+	struct pidtrack_spawn_options options = PIDTRACK_SPAWN_OPTIONS(
+			.argv = SHIM("argv", "cwd", "fds", "fd", "7", "fd", "9",
+				     "sigs", "umask", "env", "ONLY"),
+			.program = shim_path(), .cwd = "/usr",
+			.envp = (const char *const[]){ "ONLY=this", NULL },
+			.flags = PIDTRACK_SPAWN_UMASK | PIDTRACK_SPAWN_DETACHED,
+			.umask = 027, .fds = fds, .n_fds = 2,
+			.signal_mask = UINT64_C(1) << (SIGUSR1 - 1),
+			.signal_ignore = UINT64_C(1) << (SIGPIPE - 1));
+	struct pidtrack_spawn_options failing =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .program = "/is/not/there");
+	static const char *const argv[] = { "zero", "argv",  "cwd", "fds",
+					    "fd",   "7",     "fd",  "9",
+					    "sigs", "umask", "env", "ONLY",
+					    NULL };
+	int i, many[50], high;
+	char *shim = realpath(shim_path(), NULL);
+
+	for (i = 0; i < 50; i++)
+		many[i] = open("/dev/null", O_RDONLY);
+	high = fcntl(many[0], F_DUPFD, 15000);
+	options.argv = argv;
+	options.program = shim;
+	fds[0].fd = named_fd(_metadata, "seven", MFD_CLOEXEC);
+	signal(SIGHUP, SIG_IGN);
+
+	EXPECT_STREQ("[zero] [argv] [cwd] [fds] [fd] [7] [fd] [9] [sigs] "
+		     "[umask] [env] [ONLY]\n"
+		     "/usr\n"
+		     "0 1 2 7 9\n"
+		     "/memfd:seven (deleted)\n"
+		     "/dev/null\n"
+		     "blk 0000000000000200 ign 0000000000001000 cgt "
+		     "0000000000000000\n"
+		     "0027\n"
+		     "this\n",
+		     shim_said(_metadata, &options));
+	spawn_fails(_metadata, &failing, -ENOENT, PIDTRACK_STAGE_EXEC);
+
+	for (i = 0; i < 50; i++)
+		close(many[i]);
+	if (high >= 0)
+		close(high);
+	close(fds[0].fd);
+	free(shim);
+}
+
+static void launch_refused(struct __test_metadata *_metadata, int nr, int error)
+{
+	ASSERT_EQ(0, seccomp_refuse(nr, error));
+	launch_all(_metadata);
+}
+
+TEST(with_everything_a_shim_is_launched)
+{
+	launch_all(_metadata);
+}
+
+TEST(without_clone3_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_clone3, ENOSYS);
+}
+
+TEST(where_clone3_is_forbidden_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_clone3, EPERM);
+}
+
+TEST(without_close_range_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_close_range, ENOSYS);
+}
+
+TEST(where_close_range_is_forbidden_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_close_range, EPERM);
+}
+
+/* Linux 5.9 to 5.10 have it without CLOEXEC, earlier ones not at all. */
+TEST(where_close_range_knows_no_flags_a_shim_is_launched)
+{
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_close_range, 2, 0xff, EINVAL));
+	launch_all(_metadata);
+}
+
+TEST(without_pidfd_open_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_pidfd_open, ENOSYS);
+}
+
+TEST(where_pidfd_open_is_forbidden_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_pidfd_open, EPERM);
+}
+
+TEST(without_execveat_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_execveat, ENOSYS);
+}
+
+TEST(where_execveat_is_forbidden_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_execveat, EPERM);
+}
+
+TEST(without_both_clone3_and_close_range_a_shim_is_launched)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	launch_refused(_metadata, SYS_close_range, ENOSYS);
+}
+
+#ifdef SYS_clone
+/* A filter that knows clone, but not what was added to it. */
+TEST(where_clone_gives_no_pidfd_a_shim_is_launched)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, CLONE_PIDFD, EPERM));
+	launch_all(_metadata);
+}
+
+TEST(where_clone_gives_no_pidfd_none_is_lost_that_the_kernel_reaps)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"));
+	struct launch launch = LAUNCH_NULL;
+	const struct pidtrack_event *event;
+	int i;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, CLONE_PIDFD, EPERM));
+	signal(SIGCHLD, SIG_IGN);
+	launch_open(_metadata, &launch);
+	for (i = 0; i < 300; i++) {
+		ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options))
+		{
+			TH_LOG("launch %d, at stage %s", i,
+			       pidtrack_stage_name(launch.stage));
+		}
+		do
+			ASSERT_EQ(1, pidtrack_wait(launch.tracker, -1, &event));
+		while (!(event->flags & PIDTRACK_EVENT_LAST));
+		if (event->source != PIDTRACK_SOURCE_UNKNOWN)
+			EXPECT_EQ(7 << 8, event->status);
+		launch_reset(&launch);
+	}
+	launch_close(&launch);
+}
+#endif
+
+#ifdef SYS_openat2
+TEST(without_openat2_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_openat2, ENOSYS);
+}
+#endif
+
+TEST(without_unshare_a_shim_is_launched)
+{
+	launch_refused(_metadata, SYS_unshare, EPERM);
+}
+
+TEST(without_prlimit_or_waitid_of_its_own_a_shim_is_launched)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_kcmp, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_getfd, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_name_to_handle_at, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_open_by_handle_at, EPERM));
+	launch_all(_metadata);
+}
+
+/* In a process of its own, as sanitizers clone at the end of theirs. */
+static void launch_without_clone(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
+#ifdef SYS_clone
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone, EPERM));
+#endif
+#ifdef SYS_vfork
+	ASSERT_EQ(0, seccomp_refuse(SYS_vfork, EPERM));
+#endif
+#ifdef SYS_fork
+	ASSERT_EQ(0, seccomp_refuse(SYS_fork, EPERM));
+#endif
+	spawn_fails(_metadata, &options, -EPERM, PIDTRACK_STAGE_CLONE);
+}
+
+/* No way is left: that is an errno, not a wait for ever. */
+TEST(where_no_process_may_be_made_that_is_told)
+{
+	host_run(_metadata, launch_without_clone, NULL);
+}
+
+TEST(where_no_program_may_be_executed_that_is_told)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_execve, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_execveat, EPERM));
+	spawn_fails(_metadata, &options, -EPERM, PIDTRACK_STAGE_EXEC);
+}
+
+static void launch_in_namespaces(struct __test_metadata *_metadata)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("session", "ns", "uts"),
+				       .namespaces = CLONE_NEWUTS |
+						     CLONE_NEWPID |
+						     CLONE_NEWNS);
+	char uts[64];
+	const char *said;
+	ssize_t n = readlink("/proc/self/ns/uts", uts, sizeof(uts) - 1);
+
+	ASSERT_GT(n, 0);
+	uts[n] = '\0';
+	said = shim_said(_metadata, &options);
+	EXPECT_EQ(said, strstr(said, "1 0 "));
+	EXPECT_TRUE(strstr(said, "uts:[") && !strstr(said, uts));
+}
+
+TEST(without_clone3_there_are_namespaces_all_the_same)
+{
+	if (geteuid())
+		SKIP(return, "wants root");
+	launch_in_namespaces(_metadata);
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	launch_in_namespaces(_metadata);
+}
+
+/* Either it is launched, or that is seen before anything could run. */
+static void launch_or_not(struct __test_metadata *_metadata,
+			  const struct pidtrack_spawn_options *options)
+{
+	struct launch launch = LAUNCH_NULL;
+	int r;
+
+	launch_open(_metadata, &launch);
+	r = launch_spawn(_metadata, &launch, options);
+	if (!r) {
+		EXPECT_STREQ("ran\n", launch_said(_metadata, &launch));
+		EXPECT_EQ(0, launch_wait(_metadata, &launch));
+	} else {
+		EXPECT_TRUE(launch.stage == PIDTRACK_STAGE_RESERVE ||
+			    launch.stage == PIDTRACK_STAGE_CLONE)
+		{
+			TH_LOG("%d at stage %s", r,
+			       pidtrack_stage_name(launch.stage));
+		}
+		EXPECT_STREQ("", launch_said(_metadata, &launch));
+	}
+	launch_close(&launch);
+}
+
+#ifdef SYS_clone
+/* As qemu-user: a clone that shares nothing, and descriptors for no more. */
+static void launch_by_fork(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+	struct rlimit before, limit;
+	struct launch launch = LAUNCH_NULL;
+	int lowest, spare;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0,
+					 CLONE_PIDFD | CLONE_FILES, EINVAL));
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+	for (spare = 0; spare < 4; spare++) {
+		lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		close(lowest);
+		limit = before;
+		/* and the test's own pipes, to and from the shim */
+		limit.rlim_cur = lowest + 4 + spare;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+		if (launch_spawn(_metadata, &launch, &options) == 0) {
+			EXPECT_STREQ("ran\n", launch_said(_metadata, &launch));
+			EXPECT_EQ(0, launch_wait(_metadata, &launch));
+		} else {
+			EXPECT_STREQ("reserve",
+				     pidtrack_stage_name(launch.stage));
+			EXPECT_STREQ("", launch_said(_metadata, &launch));
+		}
+		launch_reset(&launch);
+		EXPECT_FALSE(child_is_any());
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+	}
+	launch_close(&launch);
+}
+
+TEST(where_clone_is_a_fork_want_of_descriptors_is_told_before_anything_runs)
+{
+	host_run(_metadata, launch_by_fork, NULL);
+}
+
+TEST(without_any_way_to_a_pidfd_nothing_runs)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, CLONE_PIDFD, EINVAL));
+	launch_or_not(_metadata, &options);
+}
+#endif
+
+TEST(without_clone3_and_pidfd_open_a_recorded_namespace_is_one_or_none)
+{
+	struct directory directory;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .namespaces = CLONE_NEWPID);
+	struct path record;
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	directory_make(_metadata, &directory);
+	record = path_in(&directory, "record");
+	options.record = record.text;
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, ENOSYS));
+	launch_or_not(_metadata, &options);
+	directory_remove(&directory);
+}
+
+/* ---- a host whose children are in a pid namespace that it is not in ---- */
+
+static void launch_into_unshared(struct __test_metadata *_metadata, void *arg)
+{
+	struct path *record = arg;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("session"),
+				       .record = record->text,
+				       .flags = PIDTRACK_SPAWN_BOUND);
+	struct launch launch = LAUNCH_NULL;
+	char lines[64];
+
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options))
+	{
+		TH_LOG("at stage %s", pidtrack_stage_name(launch.stage));
+	}
+	EXPECT_EQ(0, strncmp("1 0 ", launch_said(_metadata, &launch), 4));
+	snprintf(lines, sizeof(lines), "%d\n",
+		 pidtrack_process_pid(launch.process));
+	EXPECT_NE(1, pidtrack_process_pid(launch.process));
+	EXPECT_EQ(0, strncmp(lines, file_read(_metadata, record->text),
+			     strlen(lines)));
+	EXPECT_EQ(0, launch_wait(_metadata, &launch));
+	launch_close(&launch);
+}
+
+static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
+{
+	struct directory directory;
+	struct path record;
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	directory_make(_metadata, &directory);
+	record = path_in(&directory, "record");
+	if (nr >= 0)
+		ASSERT_EQ(0, seccomp_refuse(nr, ENOSYS));
+	host_run(_metadata, launch_into_unshared, &record);
+	directory_remove(&directory);
+}
+
+TEST(a_record_has_the_pid_that_the_host_sees)
+{
+	launch_unshared_without(_metadata, -1);
+}
+
+TEST(without_clone3_a_record_has_the_pid_that_the_host_sees)
+{
+	launch_unshared_without(_metadata, SYS_clone3);
+}
+
+/* ---- how it waits ---- */
+
+static void backend_is(struct __test_metadata *_metadata, const char *backend)
+{
+	struct launch launch = LAUNCH_NULL;
+
+	launch_open(_metadata, &launch);
+	EXPECT_STREQ(backend, pidtrack_backend(launch.tracker));
+	launch_close(&launch);
+	launch_all(_metadata);
+}
+
+TEST(without_io_uring_a_tracker_has_epoll)
+{
+	ASSERT_EQ(0, unsetenv("PIDTRACK_BACKEND"));
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_setup, ENOSYS));
+	backend_is(_metadata, "epoll");
+}
+
+TEST(where_io_uring_is_forbidden_a_tracker_has_epoll)
+{
+	ASSERT_EQ(0, unsetenv("PIDTRACK_BACKEND"));
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_setup, EPERM));
+	backend_is(_metadata, "epoll");
+}
+
+TEST(where_only_entering_a_ring_is_forbidden_a_tracker_has_epoll)
+{
+	ASSERT_EQ(0, unsetenv("PIDTRACK_BACKEND"));
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_enter, EPERM));
+	backend_is(_metadata, "epoll");
+}
+
+TEST(what_may_not_be_asked_of_a_ring_does_not_matter)
+{
+	ASSERT_EQ(0, unsetenv("PIDTRACK_BACKEND"));
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_register, EPERM));
+	launch_all(_metadata);
+}
+
+TEST(io_uring_forced_is_had_or_refused)
+{
+	struct pidtrack *tracker = NULL;
+
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "uring", 1));
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_setup, EPERM));
+	EXPECT_EQ(-EPERM, pidtrack_new(NULL, &tracker));
+	EXPECT_NULL(tracker);
+}
+
+TEST_HARNESS_MAIN

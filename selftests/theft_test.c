@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Others of the host's process who wait for our shims, by mistake or by habit:
+ * the end is told all the same, with the true status where the kernel still
+ * knows it (Linux 6.15), and never does anybody hang.
+ */
+#include <pthread.h>
+
+#include "tracked.h"
+
+/* ---- before the tracker looks ---- */
+
+enum thief {
+	THIEF_WAITPID_ANY,
+	THIEF_WAITPID,
+	THIEF_WAITID_ALL,
+	THIEF_WAITID_PIDFD,
+};
+
+struct theft {
+	enum thief thief;
+	pid_t pid;
+	int pidfd;
+	int status; /* what the thief got; -1: nothing */
+};
+
+static int status_of(const siginfo_t *info)
+{
+	if (info->si_code == CLD_EXITED)
+		return info->si_status << 8;
+	return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+static void *theft_run(void *arg)
+{
+	struct theft *theft = arg;
+	siginfo_t info = { 0 };
+	int r = -1;
+
+	theft->status = -1;
+	switch (theft->thief) {
+	case THIEF_WAITPID_ANY:
+		if (waitpid(-1, &theft->status, 0) != theft->pid)
+			theft->status = -1;
+		return NULL;
+	case THIEF_WAITPID:
+		if (waitpid(theft->pid, &theft->status, 0) != theft->pid)
+			theft->status = -1;
+		return NULL;
+	case THIEF_WAITID_ALL:
+		r = waitid(P_ALL, 0, &info, WEXITED);
+		break;
+	case THIEF_WAITID_PIDFD:
+		r = waitid(P_PIDFD, theft->pidfd, &info, WEXITED);
+		break;
+	}
+	if (!r && info.si_pid == theft->pid)
+		theft->status = status_of(&info);
+	return NULL;
+}
+
+/* Has stolen it by the time this returns. */
+static void steal(struct __test_metadata *_metadata,
+		  struct pidtrack_process *process, enum thief thief,
+		  bool in_thread, int status)
+{
+	struct theft theft = {
+		.thief = thief,
+		.pid = pidtrack_process_pid(process),
+		.pidfd = pidtrack_process_pidfd(process),
+	};
+	pthread_t thread;
+
+	if (in_thread) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, theft_run, &theft));
+		pthread_join(thread, NULL);
+	} else {
+		theft_run(&theft);
+	}
+	ASSERT_EQ(status, theft.status);
+}
+
+static void check_stolen(struct __test_metadata *_metadata, enum thief thief,
+			 bool in_thread)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	uint32_t source = source_without_wait();
+	struct pidtrack_statistics statistics;
+	struct pidtrack_process *process;
+	struct gate gate = gate_make(_metadata);
+	int i, status;
+
+	process = shim_start_at(_metadata, tracker, &gate, 42);
+	gate_open(&gate);
+	steal(_metadata, process, thief, in_thread, 42 << 8);
+	ASSERT_TRUE(tracker_await(tracker));
+	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED, PIDTRACK_EVENT_LAST,
+		    source, 42 << 8);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(PIDTRACK_STATE_REAPED,
+			  pidtrack_process_state(process));
+		if (source) {
+			EXPECT_EQ((int)source,
+				  pidtrack_process_status(process, &status));
+			EXPECT_EQ(42 << 8, status);
+		} else {
+			EXPECT_EQ(-ENODATA,
+				  pidtrack_process_status(process, &status));
+		}
+		EXPECT_EQ(-ESRCH, pidtrack_process_signal(process, 0));
+		ASSERT_NO_EVENT(tracker);
+	}
+	EXPECT_FALSE(tracker_is_readable(tracker));
+	statistics = tracker_statistics(tracker);
+	EXPECT_EQ(1, statistics.exits);
+	EXPECT_EQ(source ? 1 : 0, statistics.recovered);
+	EXPECT_EQ(source ? 0 : 1, statistics.unknown);
+	pidtrack_free(tracker);
+}
+
+TEST(an_end_stolen_by_waitpid_any_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITPID_ANY, false);
+}
+
+TEST(an_end_stolen_by_waitpid_any_of_another_thread_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITPID_ANY, true);
+}
+
+TEST(an_end_stolen_by_waitpid_of_another_thread_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITPID, true);
+}
+
+TEST(an_end_stolen_by_waitid_all_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITID_ALL, false);
+}
+
+TEST(an_end_stolen_by_waitid_all_of_another_thread_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITID_ALL, true);
+}
+
+TEST(an_end_stolen_through_the_pidfd_itself_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITID_PIDFD, false);
+}
+
+TEST(an_end_stolen_through_the_pidfd_by_another_thread_is_recovered)
+{
+	check_stolen(_metadata, THIEF_WAITID_PIDFD, true);
+}
+
+TEST(a_signal_is_recovered_too)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct gate gate = gate_make(_metadata);
+
+	process = shim_start_at(_metadata, tracker, &gate, 0);
+	ASSERT_EQ(0, pidtrack_process_signal(process, SIGKILL));
+	steal(_metadata, process, THIEF_WAITPID, false, SIGKILL);
+	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED, PIDTRACK_EVENT_LAST,
+		    source_without_wait(), SIGKILL);
+	gate_open(&gate);
+	pidtrack_free(tracker);
+}
+
+TEST(of_many_those_not_stolen_are_waited_for)
+{
+	enum { N = 60 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	uint32_t source = source_without_wait();
+	struct pidtrack_process *processes[N];
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_event *event;
+	int i;
+
+	for (i = 0; i < N; i++) {
+		processes[i] = shim_start_at(_metadata, tracker, &gate, i);
+		pidtrack_process_set_userdata(processes[i],
+					      (void *)(intptr_t)i);
+	}
+	gate_open(&gate);
+	for (i = 0; i < N; i++)
+		process_await_exit(processes[i]);
+	for (i = 0; i < N; i += 2)
+		steal(_metadata, processes[i], THIEF_WAITPID, false, i << 8);
+	for (i = 0; i < N; i++) {
+		intptr_t j;
+
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		j = (intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_EVENT(event, processes[j], PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST,
+			     j % 2 ? PIDTRACK_SOURCE_WAITED : source,
+			     (int)j << 8);
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* ---- after ---- */
+
+TEST(an_end_stolen_after_it_was_told_troubles_nobody)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	int i, status;
+
+	for (i = 0; i < 10; i++) {
+		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+				     SHIM("exit", "11"));
+		ASSERT_EXITED(tracker, process, 11 << 8);
+		steal(_metadata, process, THIEF_WAITPID_ANY, i % 2, 11 << 8);
+		ASSERT_NO_EVENT(tracker);
+		ASSERT_NO_EVENT(tracker);
+		EXPECT_FALSE(tracker_is_readable(tracker));
+		EXPECT_EQ(PIDTRACK_STATE_REAPED,
+			  pidtrack_process_state(process));
+		EXPECT_EQ(PIDTRACK_SOURCE_WAITED,
+			  pidtrack_process_status(process, &status));
+		EXPECT_EQ(11 << 8, status);
+		pidtrack_process_free(process);
+	}
+	EXPECT_EQ(10, tracker_statistics(tracker).exits);
+	EXPECT_EQ(0, tracker_statistics(tracker).recovered);
+	pidtrack_free(tracker);
+}
+
+/* Seen by the tracker, perhaps, when it looked for the first. */
+TEST(an_end_stolen_before_it_was_told_and_maybe_seen_is_told_truly)
+{
+	enum { N = 8 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *processes[N];
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_event *event;
+	bool told[N] = { false };
+	int i, j;
+
+	for (i = 0; i < N; i++) {
+		processes[i] = shim_start_at(_metadata, tracker, &gate, 3);
+		pidtrack_process_set_userdata(processes[i],
+					      (void *)(intptr_t)i);
+	}
+	gate_open(&gate);
+	for (i = 0; i < N; i++)
+		process_await_exit(processes[i]);
+	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	told[(intptr_t)pidtrack_process_userdata(event->process)] = true;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	for (i = 1; i < N; i++) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		j = (int)(intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_FALSE(told[j]);
+		told[j] = true;
+		EXPECT_EQ(PIDTRACK_EXITED, event->kind);
+		EXPECT_EQ(PIDTRACK_EVENT_LAST, event->flags);
+		if (event->source == PIDTRACK_SOURCE_UNKNOWN)
+			EXPECT_EQ(PIDTRACK_SOURCE_UNKNOWN,
+				  source_without_wait());
+		else
+			EXPECT_EQ(3 << 8, event->status);
+	}
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+/* ---- SIGCHLD that makes no zombies ---- */
+
+static void check_no_zombies(struct __test_metadata *_metadata,
+			     const struct sigaction *action)
+{
+	uint32_t source = source_without_wait();
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_statistics statistics;
+	int i;
+
+	ASSERT_EQ(0, sigaction(SIGCHLD, action, NULL));
+	process = shim_start_at(_metadata, tracker, &gate, 77);
+	gate_open(&gate);
+	process_await_exit(process);
+	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED, PIDTRACK_EVENT_LAST,
+		    source, 77 << 8);
+	ASSERT_NO_EVENT(tracker);
+	for (i = 0; i < 20; i++) {
+		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+				     SHIM("kill", "KILL"));
+		ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_NEXT(tracker, process, PIDTRACK_EXITED,
+			    PIDTRACK_EVENT_LAST, source, SIGKILL);
+		pidtrack_process_free(process);
+	}
+	ASSERT_NO_EVENT(tracker);
+	statistics = tracker_statistics(tracker);
+	EXPECT_EQ(21, statistics.exits);
+	EXPECT_EQ(source ? 21 : 0, statistics.recovered);
+	pidtrack_free(tracker);
+}
+
+TEST(with_sigchld_ignored_every_end_is_recovered)
+{
+	struct sigaction action = { .sa_handler = SIG_IGN };
+
+	check_no_zombies(_metadata, &action);
+}
+
+TEST(with_sa_nocldwait_every_end_is_recovered)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL,
+				    .sa_flags = SA_NOCLDWAIT };
+
+	check_no_zombies(_metadata, &action);
+}
+
+TEST(sigchld_ignored_while_it_ran_hides_no_end)
+{
+	uint32_t source = source_without_wait();
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process, *early;
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_event *event;
+	int i;
+
+	early = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			   SHIM("exit", "1"));
+	process_await_exit(early);
+	process = shim_start_at(_metadata, tracker, &gate, 2);
+	signal(SIGCHLD, SIG_IGN);
+	gate_open(&gate);
+	process_await_exit(process);
+	signal(SIGCHLD, SIG_DFL);
+	/* one is a zombie, the other never was; in whichever order */
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		if (event->process == early)
+			ASSERT_EVENT(event, early, PIDTRACK_EXITED,
+				     PIDTRACK_EVENT_LAST,
+				     PIDTRACK_SOURCE_WAITED, 1 << 8);
+		else
+			ASSERT_EVENT(event, process, PIDTRACK_EXITED,
+				     PIDTRACK_EVENT_LAST, source, 2 << 8);
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* ---- a thief that never stops ---- */
+
+static void *thief_run(void *arg)
+{
+	int *stop = arg;
+
+	while (!__atomic_load_n(stop, __ATOMIC_SEQ_CST))
+		if (waitpid(-1, NULL, WNOHANG) <= 0)
+			sched_yield();
+	return NULL;
+}
+
+/* Whoever of the two is first, each time. */
+TEST(against_a_thief_that_never_stops_every_end_is_told_truly)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	bool tells = works(PIDTRACK_FEATURE_EXIT_INFO);
+	struct pidtrack_process *process;
+	const struct pidtrack_event *event;
+	pthread_t thread;
+	int i, stop = 0;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, thief_run, &stop));
+	for (i = 0; i < 300; i++) {
+		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+				     SHIM("exit", "19"));
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		ASSERT_EQ(process, event->process);
+		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+		if (!(event->flags & PIDTRACK_EVENT_LAST)) {
+			/* seen just while the thief was about it */
+			ASSERT_EQ(PIDTRACK_SOURCE_UNKNOWN, event->source);
+			ASSERT_EQ(1,
+				  pidtrack_wait(tracker, awhile_ms(), &event));
+			ASSERT_EQ(process, event->process);
+			ASSERT_EQ(PIDTRACK_REAPED, event->kind);
+		}
+		ASSERT_EQ(PIDTRACK_EVENT_LAST, event->flags);
+		if (tells)
+			ASSERT_NE(PIDTRACK_SOURCE_UNKNOWN, event->source);
+		if (event->source == PIDTRACK_SOURCE_UNKNOWN)
+			ASSERT_EQ(-1, event->status);
+		else
+			ASSERT_EQ(19 << 8, event->status);
+		ASSERT_NO_EVENT(tracker);
+		pidtrack_process_free(process);
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	pidtrack_free(tracker);
+}
+
+TEST_HARNESS_MAIN
