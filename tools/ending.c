@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "ending.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "command.h"
+#include "format.h"
+
+static void signal_words(int number, char *ret_name, size_t size)
+{
+	const char *name = sigabbrev_np(number);
+
+	if (name)
+		format_text(ret_name, size, "SIG%s", name);
+	else if (number >= SIGRTMIN)
+		format_text(ret_name, size, "SIGRTMIN+%d", number - SIGRTMIN);
+	else
+		format_text(ret_name, size, "%d", number);
+}
+
+void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
+{
+	char name[32];
+
+	if (ending->source == PIDTRACK_SOURCE_UNKNOWN) {
+		format_text(ret_words, ENDING_SIZE, "status unknown");
+	} else if (WIFEXITED(ending->status)) {
+		format_text(ret_words, ENDING_SIZE, "code %d",
+			    WEXITSTATUS(ending->status));
+	} else {
+		signal_words(WTERMSIG(ending->status), name, sizeof(name));
+		format_text(ret_words, ENDING_SIZE, "signal %s%s", name,
+			    WCOREDUMP(ending->status) ? ", core dumped" : "");
+	}
+}
+
+static void signal_json(int status, struct json *json)
+{
+	char name[32];
+
+	signal_words(WTERMSIG(status), name, sizeof(name));
+	json_number(json, "signal", (uint64_t)WTERMSIG(status));
+	json_string(json, "signal_name", name);
+	json_bool(json, "core_dumped", WCOREDUMP(status));
+}
+
+void ending_json(const struct ending *ending, struct json *json)
+{
+	if (ending->source == PIDTRACK_SOURCE_UNKNOWN) {
+		json_null(json, "status");
+	} else {
+		json_number(json, "status", (uint64_t)ending->status);
+		if (WIFEXITED(ending->status))
+			json_number(json, "exit_code",
+				    (uint64_t)WEXITSTATUS(ending->status));
+		else
+			signal_json(ending->status, json);
+	}
+	json_string(json, "source", pidtrack_source_name(ending->source));
+}
+
+int ending_exit_code(const struct ending *ending)
+{
+	if (ending->source == PIDTRACK_SOURCE_UNKNOWN)
+		return EXIT_UNTOLD;
+	if (WIFEXITED(ending->status))
+		return WEXITSTATUS(ending->status);
+	return 128 + WTERMSIG(ending->status);
+}

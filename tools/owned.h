@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What a variable owns is given up when it goes out of scope.
+ */
+#ifndef OWNED_H
+#define OWNED_H
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pidtrack.h"
+
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static inline void fd_closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline void freep(void *pointer)
+{
+	free(*(void **)pointer);
+}
+
+static inline void pidtrack_freep(struct pidtrack **tracker)
+{
+	*tracker = pidtrack_free(*tracker);
+}
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "proc.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "format.h"
+
+static int read_file(pid_t pid, const char *name, char *ret_text, size_t size)
+{
+	char path[64];
+	FILE *file;
+	size_t n;
+
+	format_text(path, sizeof(path), "/proc/%d/%s", pid, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	n = fread(ret_text, 1, size - 1, file);
+	(void)fclose(file);
+	ret_text[n] = 0;
+	return n > 0 ? 0 : -1;
+}
+
+static void copy_command(const char *from, size_t n,
+			 char ret_command[PROC_COMMAND_SIZE])
+{
+	if (n >= PROC_COMMAND_SIZE)
+		n = PROC_COMMAND_SIZE - 1;
+	for (size_t i = 0; i < n; i++) {
+		ret_command[i] = from[i];
+		if (from[i] < ' ' || from[i] > '~')
+			ret_command[i] = '?';
+	}
+	ret_command[n] = 0;
+}
+
+int proc_glance(pid_t pid, struct proc_glance *ret_glance)
+{
+	char text[1024], *open, *close;
+
+	if (read_file(pid, "stat", text, sizeof(text)) < 0)
+		return -1;
+	/* the command may itself hold parentheses and blanks */
+	open = strchr(text, '(');
+	close = strrchr(text, ')');
+	if (!open || !close)
+		return -1;
+
+	copy_command(open + 1, (size_t)(close - open - 1), ret_glance->command);
+	/* fields 3 to 21, then the start */
+	if (sscanf(close + 1,
+		   "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %*s %*s %*s %*s %" SCNu64,
+		   &ret_glance->start) != 1)
+		return -1;
+	return 0;
+}
+
+uint64_t proc_age(uint64_t start)
+{
+	uint64_t began = start / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec > began ? (uint64_t)now.tv_sec - began : 0;
+}
+
+pid_t proc_thread_owner(pid_t pid)
+{
+	char text[4096];
+	const char *line;
+	pid_t owner;
+
+	if (read_file(pid, "status", text, sizeof(text)) < 0)
+		return 0;
+	line = strstr(text, "\nTgid:");
+	if (!line || sscanf(line, "\nTgid: %d", &owner) != 1)
+		return 0;
+	return owner == pid ? 0 : owner;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "owned.h"
+
+#define ROW_SIZE 256
+
+/* What a row shows beside its target. */
+struct row {
+	struct proc_glance glance;
+	bool glanced;
+	uint64_t age; /* seconds */
+	bool settled; /* it has ended, and its age is what it was then */
+};
+
+struct table {
+	unsigned int lines; /* drawn before, the cursor is below them */
+	unsigned int columns;
+	bool colour;
+	struct row rows[];
+};
+
+bool table_wanted(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+/* The number was this process's own if the process has it still. */
+static bool glance(const struct target *target, struct proc_glance *ret_glance)
+{
+	return proc_glance(target->id.pid, ret_glance) == 0 &&
+	       pidtrack_process_signal(target->process, 0) != -ESRCH;
+}
+
+struct table *table_new(const struct target *targets, size_t n)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	struct table *table;
+
+	table = calloc(1, sizeof(*table) + n * sizeof(table->rows[0]));
+	if (!table)
+		return NULL;
+	table->colour = !no_colour || !*no_colour;
+	for (size_t i = 0; i < n; i++)
+		table->rows[i].glanced =
+			glance(&targets[i], &table->rows[i].glance);
+	return table;
+}
+
+void table_freep(struct table **table)
+{
+	free(*table);
+}
+
+static void age_words(uint64_t age, char ret_words[16])
+{
+	unsigned int s = (unsigned int)(age % 60), m = (unsigned int)(age / 60);
+
+	if (age < 60)
+		format_text(ret_words, 16, "%us", s);
+	else if (m < 60)
+		format_text(ret_words, 16, "%um%02us", m, s);
+	else if (m < 24 * 60)
+		format_text(ret_words, 16, "%uh%02um", m / 60, m % 60);
+	else
+		format_text(ret_words, 16, "%ud%02uh", m / 60 / 24,
+			    m / 60 % 24);
+}
+
+static void event_words(const struct target *target, char ret_words[32])
+{
+	struct tm local;
+	char at[16];
+
+	if (!target->event) {
+		format_text(ret_words, 32, "-");
+		return;
+	}
+	localtime_r(&target->event_time, &local);
+	(void)strftime(at, sizeof(at), "%H:%M:%S", &local);
+	format_text(ret_words, 32, "%s %s", at,
+		    pidtrack_event_name(target->event));
+}
+
+/* As a colour: green runs, red ended badly or unknown, none ended well. */
+static const char *colour_of(const struct target *target)
+{
+	if (!target->event)
+		return "\033[32m";
+	if (!target->ended)
+		return "\033[33m";
+	return ending_exit_code(&target->ending) ? "\033[31m" : "";
+}
+
+/* One line of the terminal, cut to its width so that it stays one. */
+static void draw_line(struct table *table, const char *text, const char *colour)
+{
+	int width = (int)table->columns - 1;
+
+	if (!table->colour)
+		colour = "";
+	printf("%s%.*s%s\033[K\n", colour, width, text,
+	       *colour ? "\033[0m" : "");
+	table->lines++;
+}
+
+#define ROW_FORMAT "%-9s %-15s %7s  %-8s %-28s %-10s %s"
+
+static void draw_row(struct table *table, struct row *row,
+		     const struct target *target)
+{
+	char text[ROW_SIZE], pid[16], age[16] = "-", event[32];
+	char words[ENDING_SIZE] = "-";
+	int state = pidtrack_process_state(target->process);
+	const char *source = "-";
+
+	format_text(pid, sizeof(pid), "%d", target->id.pid);
+	if (row->glanced && !row->settled)
+		row->age = proc_age(row->glance.start);
+	row->settled = target->event;
+	if (row->glanced)
+		age_words(row->age, age);
+	event_words(target, event);
+	if (target->ended) {
+		ending_words(&target->ending, words);
+		source = pidtrack_source_name(target->ending.source);
+	}
+	format_text(text, sizeof(text), ROW_FORMAT, pid,
+		    row->glanced ? row->glance.command : "-", age,
+		    pidtrack_state_name(state < 0 ? 0 : (uint32_t)state), words,
+		    source, event);
+	draw_line(table, text, colour_of(target));
+}
+
+/* The terminal's size now; that of the oldest ones if it does not tell. */
+static size_t rows_that_fit(struct table *table)
+{
+	struct winsize size = { 0 };
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	table->columns = size.ws_col > 1 ? size.ws_col : 80;
+	/* the heading, the word on those left out, the cursor's own line */
+	return size.ws_row > 4 ? size.ws_row - 3U : 21;
+}
+
+void table_draw(struct table *table, const struct target *targets, size_t n)
+{
+	size_t fit = rows_that_fit(table);
+	char text[ROW_SIZE];
+
+	if (table->lines)
+		printf("\033[%uF", table->lines);
+	table->lines = 0;
+
+	format_text(text, sizeof(text), ROW_FORMAT, "PID", "COMMAND", "AGE",
+		    "STATE", "STATUS", "SOURCE", "LAST EVENT");
+	draw_line(table, text, "\033[1m");
+	for (size_t i = 0; i < n && i < fit; i++)
+		draw_row(table, &table->rows[i], &targets[i]);
+	if (n > fit) {
+		format_text(text, sizeof(text), "and %zu more", n - fit);
+		draw_line(table, text, "");
+	}
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Processes as a table on a terminal, drawn over itself; the only place that
+ * knows of escape sequences.
+ */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "target.h"
+
+#define TABLE_INTERVAL_MS 1000 /* ages are told in seconds */
+
+struct table;
+
+/* Whether standard output is a terminal that can move its cursor. */
+bool table_wanted(void);
+
+/* Return: a table of @targets, or NULL for want of memory. */
+struct table *table_new(const struct target *targets, size_t n);
+void table_freep(struct table **table);
+
+/* Draws it as it is now, in place of what was drawn before. */
+void table_draw(struct table *table, const struct target *targets, size_t n);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "complain.h"
+
+static const char *advice_on(const char *backend, int error)
+{
+	if (error == -EMFILE)
+		return "; raise 'ulimit -n'";
+	return backend && error == -EINVAL ? "; give uring or epoll" : "";
+}
+
+int tracker_open(struct pidtrack **ret_tracker)
+{
+	const char *backend = getenv("PIDTRACK_BACKEND");
+	int r;
+
+	r = pidtrack_new(NULL, ret_tracker);
+	if (r >= 0)
+		return 0;
+	complain("cannot make a tracker%s%s: %s%s",
+		 backend ? " with PIDTRACK_BACKEND=" : "",
+		 backend ? backend : "", strerror(-r), advice_on(backend, r));
+	return EXIT_FAILED;
+}
+
+int tracker_failed(const char *doing, int error)
+{
+	complain("%s: %s", doing, strerror(-error));
+	return EXIT_FAILED;
+}
+
+void target_of(struct pidtrack_process *process, struct target *ret_target)
+{
+	struct target *target = ret_target;
+
+	memset(target, 0, sizeof(*target));
+	target->process = process;
+	target->ending.status = -1;
+	if (pidtrack_process_fingerprint(process, target->fingerprint,
+					 sizeof(target->fingerprint)) < 0)
+		target->fingerprint[0] = 0;
+	process_name_of(pidtrack_process_pid(process), target->fingerprint,
+			&target->id);
+	process_name_format(&target->id, target->name);
+	pidtrack_process_set_userdata(process, target);
+}
+
+int targets_attach(struct pidtrack *tracker, char **words, size_t n,
+		   struct target *targets, size_t *ret_attached)
+{
+	size_t attached = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct process_name name;
+		int r = process_name_parse(words[i], &name);
+
+		if (r)
+			return r;
+	}
+
+	for (size_t i = 0; i < n; i++) {
+		struct pidtrack_process *process;
+		int r = process_name_attach(tracker, words[i], &process);
+
+		if (r == 0)
+			target_of(process, &targets[attached++]);
+		else if (code == 0)
+			code = r;
+	}
+	*ret_attached = attached;
+	return code;
+}
+
+struct target *target_note(const struct pidtrack_event *event)
+{
+	struct target *target = pidtrack_process_userdata(event->process);
+
+	target->event = event->kind;
+	target->event_time = time(NULL);
+	target->ended = event->flags & PIDTRACK_EVENT_LAST;
+	target->ending.status = event->status;
+	target->ending.source = event->source;
+	return target;
+}
+
+/* Running or a zombie already: the fingerprint just taken is compared again. */
+static const char *state_now(const struct target *target)
+{
+	struct pidtrack_comparison now;
+
+	if (pidtrack_process_compare(target->process, target->fingerprint, &now,
+				     sizeof(now)) < 0)
+		return "unknown";
+	if (now.verdict == PIDTRACK_VERDICT_SAME)
+		return pidtrack_state_name(PIDTRACK_STATE_RUNNING);
+	return pidtrack_verdict_name(now.verdict);
+}
+
+void target_json(const struct target *target, const char *event,
+		 struct json *json)
+{
+	json_string(json, "event", event);
+	json_time(json, "time");
+	json_number(json, "pid", (uint64_t)target->id.pid);
+	if (target->id.inode)
+		json_number(json, "inode", target->id.inode);
+	else
+		json_null(json, "inode");
+	json_string(json, "label",
+		    target->process ? pidtrack_process_label(target->process) :
+				      NULL);
+}
+
+static void end_json(const struct target *target, struct json *json)
+{
+	json_string(json, "fingerprint",
+		    *target->fingerprint ? target->fingerprint : NULL);
+	json_end(json);
+}
+
+void target_print_attached(const struct target *target, bool json)
+{
+	const char *state = state_now(target);
+	struct json object;
+
+	if (!json) {
+		printf("%s attached %s %s\n", target->name, state,
+		       *target->fingerprint ? target->fingerprint : "-");
+		return;
+	}
+	json_begin(&object);
+	target_json(target, "attached", &object);
+	json_string(&object, "state", state);
+	end_json(target, &object);
+}
+
+static void print_event_line(const struct target *target)
+{
+	char words[ENDING_SIZE];
+
+	printf("%s %s", target->name, pidtrack_event_name(target->event));
+	if (target->ended) {
+		ending_words(&target->ending, words);
+		printf(" %s", words);
+	}
+	if (target->ended && target->ending.source != PIDTRACK_SOURCE_UNKNOWN)
+		printf(" (%s)", pidtrack_source_name(target->ending.source));
+	putchar('\n');
+}
+
+void target_print_event(const struct target *target, bool json)
+{
+	struct json object;
+
+	if (!json) {
+		print_event_line(target);
+		return;
+	}
+	json_begin(&object);
+	target_json(target, pidtrack_event_name(target->event), &object);
+	if (target->ended)
+		ending_json(&target->ending, &object);
+	end_json(target, &object);
+}

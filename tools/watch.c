@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * pidtrack watch: the states of processes and their events, as they happen.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "complain.h"
+#include "output.h"
+#include "owned.h"
+#include "table.h"
+#include "target.h"
+
+struct watch {
+	bool json;
+
+	struct pidtrack *tracker;
+	struct target *targets;
+	size_t n;
+	size_t left;	     /* of these, not ended so far */
+	struct table *table; /* NULL: lines */
+};
+
+static int set_json(void *to, const char *value)
+{
+	((struct watch *)to)->json = true;
+	return 0;
+}
+
+static const struct command_option options[] = {
+	{ "json", NULL, "one JSON object a line", set_json },
+	{ 0 },
+};
+
+/* Return: 0, or a negative errno. */
+static int take_events(struct watch *watch)
+{
+	const struct pidtrack_event *event;
+	int r;
+
+	while ((r = pidtrack_next(watch->tracker, &event)) > 0) {
+		const struct target *target = target_note(event);
+
+		if (target->ended)
+			watch->left--;
+		if (!watch->table)
+			target_print_event(target, watch->json);
+	}
+	return r;
+}
+
+/*
+ * Sleeps until something happens, or the ages in the table have grown.
+ *
+ * Return: whether somebody is still there to read about it.
+ */
+static bool await(const struct watch *watch)
+{
+	struct pollfd fds[] = {
+		{ .fd = pidtrack_fd(watch->tracker), .events = POLLIN },
+		{ .fd = STDOUT_FILENO }, /* tells only that the reader left */
+	};
+
+	poll(fds, ARRAY_SIZE(fds), watch->table ? TABLE_INTERVAL_MS : -1);
+	return !(fds[1].revents & (POLLERR | POLLHUP));
+}
+
+static int watch_all(struct watch *watch)
+{
+	bool read = true;
+
+	while (read) {
+		int r = take_events(watch);
+
+		if (r < 0)
+			return tracker_failed("watching", r);
+		if (watch->table)
+			table_draw(watch->table, watch->targets, watch->n);
+		r = output_flush();
+		if (r < 0)
+			return r == -EPIPE ? 0 : output_failed(r);
+		if (watch->left == 0)
+			break;
+		read = await(watch);
+	}
+	return 0;
+}
+
+static int watch_named(struct watch *watch, char **words, size_t n)
+{
+	CLEANUP(table_freep) struct table *table = NULL;
+	int missing, r;
+
+	missing = targets_attach(watch->tracker, words, n, watch->targets,
+				 &watch->n);
+	if (watch->n == 0)
+		return missing;
+
+	if (!watch->json && table_wanted()) {
+		table = table_new(watch->targets, watch->n);
+		if (!table)
+			return tracker_failed("beginning", -ENOMEM);
+		watch->table = table;
+	}
+	for (size_t i = 0; !table && i < watch->n; i++)
+		target_print_attached(&watch->targets[i], watch->json);
+
+	watch->left = watch->n;
+	r = watch_all(watch);
+	return r ? r : missing;
+}
+
+static int watch_run(int argc, char **argv)
+{
+	CLEANUP(freep) struct target *targets = NULL;
+	CLEANUP(pidtrack_freep) struct pidtrack *tracker = NULL;
+	struct watch watch = { 0 };
+	int r;
+
+	r = arguments_parse(&command_watch, &watch, &argc, &argv);
+	if (r != ARGUMENTS_FINE)
+		return r;
+	if (argc == 0)
+		return complain_usage("which PROCESS? PID or PID:INODE");
+
+	targets = calloc((size_t)argc, sizeof(*targets));
+	if (!targets)
+		return tracker_failed("beginning", -ENOMEM);
+	r = tracker_open(&tracker);
+	if (r)
+		return r;
+
+	output_begin();
+	watch.tracker = tracker;
+	watch.targets = targets;
+	return watch_named(&watch, argv, (size_t)argc);
+}
+
+const struct command command_watch = {
+	.name = "watch",
+	.operands = "PROCESS...",
+	.purpose = "Shows the states and events of processes until all have "
+		   "ended",
+	.more = "PROCESS is PID, or PID:INODE for one that can be no other.\n"
+		"A table on a terminal, lines elsewhere.  Ends quietly when\n"
+		"nobody reads any more.\n"
+		"\n"
+		"Exits with 0; 1 if a PROCESS does not exist, the others\n"
+		"are watched; 2 for a wrong command line, 3 if a PROCESS\n"
+		"cannot be told from others here, 4 for a failure.\n",
+	.options = options,
+	.run = watch_run,
+};
