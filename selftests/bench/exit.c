@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* What benchmarks launch: exits at once, with the code it was given. */
+#include <stdlib.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	_exit(argc > 1 ? atoi(argv[1]) : 0);
+}
