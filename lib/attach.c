@@ -3,10 +3,12 @@
  * Attaching: open first, then look, then compare.
  */
 #include "base.h"
+#include "options.h"
 #include "procfs.h"
 #include "status.h"
 #include "sys.h"
 #include "tracker.h"
+#include "verify.h"
 
 struct attach {
 	pid_t pid;
@@ -189,6 +191,93 @@ static int do_attach_pidfd(struct pidtrack *tracker, void *argument)
 	}
 	return admit(tracker, attach);
 }
+
+/* ---- from a record ---- */
+
+struct recall {
+	struct attach attach;
+	const struct pidtrack_record *record;
+	struct pidtrack_comparison comparison;
+};
+
+static int map_verdict(const struct pt_verified *verified, uint32_t flags)
+{
+	switch (verified->comparison.verdict) {
+	case PIDTRACK_VERDICT_SAME:
+	case PIDTRACK_VERDICT_EXITED:
+		return 0;
+	case PIDTRACK_VERDICT_GONE:
+		return -ESRCH;
+	case PIDTRACK_VERDICT_REUSED:
+	case PIDTRACK_VERDICT_OTHER_BOOT:
+		return -ESTALE;
+	default:
+		return verified->legacy && flags & PIDTRACK_ATTACH_LEGACY ?
+			       0 :
+			       -ENODATA;
+	}
+}
+
+static int admit_labelled(struct pidtrack *tracker, struct attach *attach,
+			  const char *label)
+{
+	CLEANUP(freep) char *copy = label ? strdup(label) : NULL;
+	int r;
+
+	if (label && !copy)
+		return -ENOMEM;
+	r = admit(tracker, attach);
+	if (r < 0)
+		return r;
+	attach->process->label = copy;
+	copy = NULL;
+	return 0;
+}
+
+static int do_attach_record(struct pidtrack *tracker, void *argument)
+{
+	const struct pt_place *place = &tracker->set.place;
+	struct attach *attach = argument;
+	struct recall *recall = argument;
+	struct pt_verified verified;
+	int r;
+
+	pt_verify(place, recall->record, &verified);
+	recall->comparison = verified.comparison;
+	attach->pidfd = verified.pidfd;
+	r = map_verdict(&verified, attach->flags);
+	if (r < 0)
+		return r;
+	/* the record's number may be of another pid namespace */
+	r = number_of(place, attach->pidfd, &attach->pid);
+	if (r < 0 && !place->pidfs)
+		return r;
+	return admit_labelled(tracker, attach, recall->record->label);
+}
+
+PUBLIC int pidtrack_attach_record(struct pidtrack *tracker,
+				  const struct pidtrack_record *record,
+				  uint32_t flags,
+				  struct pidtrack_process **ret_process,
+				  struct pidtrack_comparison *ret_comparison,
+				  size_t size)
+{
+	struct recall recall = {
+		.attach = { .pidfd = -1, .flags = flags },
+		.record = record,
+	};
+	int r;
+
+	if (flags & ~(PIDTRACK_ATTACH_OBSERVE | PIDTRACK_ATTACH_LEGACY))
+		return -EINVAL;
+	r = call_attach(tracker, do_attach_record, &recall.attach, ret_process);
+	if (ret_comparison && recall.comparison.verdict != 0)
+		pt_options_give(ret_comparison, size, &recall.comparison,
+				sizeof(recall.comparison));
+	return r;
+}
+
+/* ---- from a pidfd ---- */
 
 PUBLIC int pidtrack_attach_pidfd(struct pidtrack *tracker, int pidfd,
 				 uint32_t flags,

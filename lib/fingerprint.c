@@ -490,6 +490,8 @@ PUBLIC const char *pidtrack_evidence_name(uint32_t evidence)
 		return "start";
 	case PIDTRACK_EVIDENCE_INODE:
 		return "inode";
+	case PIDTRACK_EVIDENCE_EXE:
+		return "exe";
 	default:
 		return "unknown";
 	}

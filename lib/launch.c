@@ -9,26 +9,7 @@
 #include "sys.h"
 #include "tracker.h"
 
-#define LABEL_MAX 255
-
 /* ---- launching ---- */
-
-static int check_label(const char *label)
-{
-	if (!label)
-		return 0;
-	if (label[0] == 0)
-		return -EINVAL;
-	if (strnlen(label, LABEL_MAX + 1) > LABEL_MAX)
-		return -ENAMETOOLONG;
-	for (; *label; label++) {
-		unsigned char byte = (unsigned char)*label;
-
-		if (byte < 0x20 || byte == 0x7f)
-			return -EINVAL;
-	}
-	return 0;
-}
 
 static int check_record(const struct pidtrack_spawn_options *options)
 {
@@ -171,7 +152,7 @@ static int copy_launch(const struct pidtrack_spawn_options *options,
 	r = pt_request_check(ret_copied);
 	if (r < 0)
 		return r;
-	r = check_label(ret_copied->label);
+	r = ret_copied->label ? pt_label_check(ret_copied->label) : 0;
 	return r < 0 ? r : check_record(ret_copied);
 }
 

@@ -467,6 +467,7 @@ enum pidtrack_verdict {
 #define PIDTRACK_EVIDENCE_PID (UINT32_C(1) << 1)   /* number, pid namespace */
 #define PIDTRACK_EVIDENCE_START (UINT32_C(1) << 2) /* start time, 10 ms */
 #define PIDTRACK_EVIDENCE_INODE (UINT32_C(1) << 3) /* of pidfs, unique */
+#define PIDTRACK_EVIDENCE_EXE (UINT32_C(1) << 4)   /* path; never decides */
 
 /* May grow at its end. */
 struct pidtrack_comparison {
@@ -489,6 +490,103 @@ const char *pidtrack_evidence_name(uint32_t evidence);
 int pidtrack_process_compare(struct pidtrack_process *process, const char *text,
 			     struct pidtrack_comparison *ret_comparison,
 			     size_t size);
+
+/* ---- records ---- */
+
+/* Whose text a record is. */
+enum pidtrack_record_format {
+	PIDTRACK_RECORD_NATIVE = 1,  /* pidtrack_spawn_options.record */
+	PIDTRACK_RECORD_FINGERPRINT, /* pidtrack_process_fingerprint() */
+	PIDTRACK_RECORD_BOXLITE,     /* pid, start time or "", capability */
+	PIDTRACK_RECORD_BROOD_BOX,   /* pid, path of the program */
+	PIDTRACK_RECORD_PID,	     /* a pid file, and boxlite's v0 */
+};
+
+/* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
+const char *pidtrack_record_format_name(uint32_t format);
+
+#define PIDTRACK_RECORD_MAX 4096 /* bytes */
+
+/* What a record says; owned by who read it, unchanged until it is freed. */
+struct pidtrack_record;
+
+/*
+ * Reads a record, native or of the others above, and says nothing about its
+ * process: see pidtrack_verify().  Only a regular file is read, no symbolic
+ * link is followed at its end, and nothing blocks.  Any thread.
+ *
+ * Return: 0; -ENOENT, -EACCES and the like if it cannot be opened; -ELOOP for a
+ *         link, -EISDIR, -ENXIO for what is no file either; -EFBIG beyond
+ *         PIDTRACK_RECORD_MAX; -EBADMSG if it is none, torn or damaged;
+ *         -EPROTONOSUPPORT of a later version; -EAGAIN if it changed again and
+ *         again meanwhile; -ENOMEM.
+ */
+int pidtrack_record_read(const char *path, struct pidtrack_record **ret_record);
+
+/* The same for @size bytes that are at hand.  Any thread. */
+int pidtrack_record_parse(const void *bytes, size_t size,
+			  struct pidtrack_record **ret_record);
+
+/* NULL is fine.  Return: NULL.  Any thread. */
+struct pidtrack_record *pidtrack_record_free(struct pidtrack_record *record);
+
+/*
+ * Of a record; lent as long as it lives.  NULL, and 0 bytes, for what it does
+ * not have: only native ones have a label and a payload, and with those that
+ * are one a fingerprint; only boxlite's have a capability.  Any thread.
+ */
+uint32_t pidtrack_record_format(const struct pidtrack_record *record);
+pid_t pidtrack_record_pid(const struct pidtrack_record *record);
+const char *pidtrack_record_fingerprint(const struct pidtrack_record *record);
+const char *pidtrack_record_label(const struct pidtrack_record *record);
+const char *pidtrack_record_capability(const struct pidtrack_record *record);
+const char *pidtrack_record_exe(const struct pidtrack_record *record);
+const void *pidtrack_record_payload(const struct pidtrack_record *record,
+				    size_t *ret_size);
+
+/*
+ * Whether the process of a record is there.  Reads only: nothing is signalled,
+ * written, waited for or kept.  Opens first, then looks, then compares, with
+ * the strongest evidence that the record and the kernel have.  Only GONE,
+ * REUSED and OTHER_BOOT may lead a host to clean up: what could not be seen is
+ * UNPROVEN, and the reason says why.  Of a pid file that somebody is just
+ * writing in place half a number may be read, and that can be GONE.
+ *
+ * @tracker: NULL will do, if all of that happens once or twice: what is the
+ * same for all records, as the boot id, is then looked at each time
+ *
+ * Return: 0, also if the kernel refuses to tell; -ECHILD.  Fills at most @size
+ *         bytes.  Any thread.
+ *
+ * Linux 5.4; three system calls for a native record since Linux 6.17, and no
+ * /proc since Linux 6.9.
+ */
+int pidtrack_verify(struct pidtrack *tracker,
+		    const struct pidtrack_record *record,
+		    struct pidtrack_comparison *ret_comparison, size_t size);
+
+/*
+ * Takes a record at its word that has nothing to compare but a number: its
+ * verdict stays UNPROVEN, and the process with that number is attached.  Write
+ * a record of it, then this was the last time.
+ */
+#define PIDTRACK_ATTACH_LEGACY (UINT32_C(1) << 1)
+
+/*
+ * Verifies, and attaches what was verified, with the label of the record;
+ * @ret_comparison is filled in either way, and may be NULL.
+ *
+ * @flags: PIDTRACK_ATTACH_
+ *
+ * Return: 0 for SAME and EXITED, and as LEGACY says; -ESRCH for GONE, -ESTALE
+ *         for REUSED and OTHER_BOOT, -ENODATA for UNPROVEN; -EINVAL for @flags;
+ *         -ENOMEM, -EMFILE and the like, -EBUSY, -ECHILD, with no comparison.
+ */
+int pidtrack_attach_record(struct pidtrack *tracker,
+			   const struct pidtrack_record *record, uint32_t flags,
+			   struct pidtrack_process **ret_process,
+			   struct pidtrack_comparison *ret_comparison,
+			   size_t size);
 
 /* ---- what works here ---- */
 

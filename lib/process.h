@@ -78,7 +78,7 @@ struct pidtrack_process {
 	bool stops_lame : 1; /* the same of its stops */
 };
 
-/* The bar of what a process costs us; see DESIGN's figures in README. */
+/* The bar of what a process costs us. */
 _Static_assert(sizeof(struct pidtrack_process) <= 256, "256 bytes a process");
 
 /*

@@ -284,6 +284,41 @@ bool pt_procfs_is_ours(void)
 	return !numbers || strcspn(numbers, "\t") > strcspn(numbers, "\n");
 }
 
+int pt_procfs_is_thread(pid_t pid)
+{
+	char buffer[32], text[4096];
+	struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+	const char *value;
+	uint64_t leader;
+	int r;
+
+	process_path(&path, pid, "/status");
+	r = pt_procfs_read(path.start, text, sizeof(text));
+	if (r < 0)
+		return r;
+	value = after_key(text, "Tgid:\t");
+	if (!value ||
+	    pt_text_parse_number(value, strcspn(value, "\n"), &leader) < 0)
+		return -EBADMSG;
+	return leader != (uint64_t)pid;
+}
+
+bool pt_procfs_same_time(pid_t pid)
+{
+	char buffer[32];
+	struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+	uint64_t ours, its;
+	int r;
+
+	r = sys_path_inode("/proc/self/ns/time", &ours);
+	if (r == -ENOENT)
+		return sys_path_inode("/proc/self/stat", &ours) >= 0;
+	if (r < 0)
+		return false;
+	process_path(&path, pid, "/ns/time");
+	return sys_path_inode(path.start, &its) >= 0 && ours == its;
+}
+
 bool pt_procfs_children_elsewhere(void)
 {
 	static const char path[] = "/proc/thread-self/ns/pid_for_children";

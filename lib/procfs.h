@@ -52,6 +52,12 @@ int pt_procfs_boottime(int64_t *ret_ns);
  */
 bool pt_procfs_is_ours(void);
 
+/* Whether the number is that of a thread that leads no process; or -errno. */
+int pt_procfs_is_thread(pid_t pid);
+
+/* Whether a process is in our time namespace, or there are none. */
+bool pt_procfs_same_time(pid_t pid);
+
 /* Whether children will be in another pid namespace than we; Linux 4.12. */
 bool pt_procfs_children_elsewhere(void);
 

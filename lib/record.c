@@ -3,6 +3,23 @@
 
 #include "sys.h"
 
+#define LABEL_MAX 255
+
+int pt_label_check(const char *label)
+{
+	if (label[0] == 0)
+		return -EINVAL;
+	if (strnlen(label, LABEL_MAX + 1) > LABEL_MAX)
+		return -ENAMETOOLONG;
+	for (; *label; label++) {
+		unsigned char byte = (unsigned char)*label;
+
+		if (byte < 0x20 || byte == 0x7f)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 uint32_t pt_record_crc32(const char *bytes, size_t n)
 {
 	uint32_t crc = ~0U;

@@ -26,6 +26,10 @@
 #define PT_RECORD_NAME_MAX 255
 #define PT_RECORD_TEMPORARY_MAX 72
 
+/* Return: 0; -EINVAL if it is empty or has control characters; -ENAMETOOLONG.
+ */
+int pt_label_check(const char *label);
+
 uint32_t pt_record_crc32(const char *bytes, size_t n);
 
 /* How far a record has come; decides what undoing it means. */

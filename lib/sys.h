@@ -444,6 +444,13 @@ static inline int sys_name(int dir, const char *name, uint64_t *ret_inode,
 	return r;
 }
 
+/* Kind, size and times of what @fd is open on. */
+static inline int sys_file(int fd, struct statx *ret_found)
+{
+	return pt_sys_result(syscall(SYS_statx, fd, "", PT_AT_EMPTY_PATH,
+				     STATX_BASIC_STATS, ret_found));
+}
+
 static inline int sys_fstatfs(int fd, struct statfs *ret_statfs)
 {
 	return pt_sys_result(fstatfs(fd, ret_statfs));

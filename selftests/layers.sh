@@ -19,6 +19,8 @@ layers()
 	fingerprint child
 	request
 	record launchpad status
+	recorded
+	verify
 	watch
 	uring epoll
 	ring pin
@@ -27,7 +29,7 @@ layers()
 	set
 	stop orphans handoff
 	tracker
-	launch attach member
+	launch attach member records
 	END
 }
 

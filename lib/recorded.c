@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "recorded.h"
+
+#include "sys.h"
+
+/* ---- lines ---- */
+
+/* A part of the bytes being parsed. */
+struct span {
+	const char *start;
+	size_t length;
+};
+
+static bool is_blank(char byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+static struct span trim(struct span span)
+{
+	while (span.length > 0 && is_blank(span.start[0])) {
+		span.start++;
+		span.length--;
+	}
+	while (span.length > 0 && is_blank(span.start[span.length - 1]))
+		span.length--;
+	return span;
+}
+
+static bool is_word(struct span span, const char *word)
+{
+	return span.length == strlen(word) &&
+	       memcmp(span.start, word, span.length) == 0;
+}
+
+/* Takes the first line off @rest, without its end; false at the end. */
+static bool take_line(struct span *rest, struct span *ret_line)
+{
+	const char *end;
+
+	if (rest->length == 0)
+		return false;
+	*ret_line = *rest;
+	end = memchr(rest->start, '\n', rest->length);
+	if (!end) {
+		*rest = (struct span){ rest->start + rest->length, 0 };
+		return true;
+	}
+	ret_line->length = (size_t)(end - rest->start);
+	rest->start = end + 1;
+	rest->length -= ret_line->length + 1;
+	return true;
+}
+
+static char *copy(struct span span)
+{
+	return strndup(span.start, span.length);
+}
+
+/* ---- UTF-8 ---- */
+
+/* Bytes of the character at @bytes, or 0 if it is none (RFC 3629). */
+static size_t utf8_character(const unsigned char *bytes, size_t n)
+{
+	size_t length = bytes[0] < 0x80 ? 1 :
+			bytes[0] < 0xc2 ? 0 :
+			bytes[0] < 0xe0 ? 2 :
+			bytes[0] < 0xf0 ? 3 :
+			bytes[0] < 0xf5 ? 4 :
+					  0;
+
+	if (length > n)
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) ||
+	    (bytes[0] == 0xed && bytes[1] > 0x9f) ||
+	    (bytes[0] == 0xf0 && bytes[1] < 0x90) ||
+	    (bytes[0] == 0xf4 && bytes[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+/* Text without NUL: what its readers take for text at all. */
+static bool is_text(struct span span)
+{
+	const unsigned char *bytes = (const unsigned char *)span.start;
+
+	for (size_t i = 0, n; i < span.length; i += n) {
+		n = utf8_character(bytes + i, span.length - i);
+		if (n == 0 || bytes[i] == 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- foreign ---- */
+
+/* As the runtimes' own parsers take it: a sign of plus does no harm. */
+static int parse_pid(struct span line, pid_t *ret_pid)
+{
+	uint64_t pid;
+	int r;
+
+	line = trim(line);
+	if (line.length > 0 && line.start[0] == '+') {
+		line.start++;
+		line.length--;
+	}
+	r = pt_text_parse_number(line.start, line.length, &pid);
+	if (r < 0)
+		return r;
+	/* 0 and -1 are everybody to kill(2), 1 is nobody's shim */
+	if (pid < 2 || pid > INT_MAX)
+		return -EBADMSG;
+	*ret_pid = (pid_t)pid;
+	return 0;
+}
+
+static int parse_start(struct span line, uint64_t *ret_start)
+{
+	if (line.length > 0 && line.start[0] == '+') {
+		line.start++;
+		line.length--;
+	}
+	return pt_text_parse_number(line.start, line.length, ret_start);
+}
+
+#define BOXLITE_CAPABILITY "services-mux-v1"
+
+/* boxlite: "pid\n", "pid\nstart\n", "pid\n[start]\ncapability\n". */
+static int parse_boxlite(struct pidtrack_record *record, struct span second,
+			 struct span rest)
+{
+	struct span third;
+	uint64_t start;
+
+	if (second.length > 0) {
+		/* its own readers would take it for a number alone */
+		if (parse_start(second, &start) < 0)
+			return -EBADMSG;
+		record->format = PIDTRACK_RECORD_BOXLITE;
+		record->fingerprint.start = start;
+		record->fingerprint.has = PT_HAS_START;
+	}
+	if (!take_line(&rest, &third))
+		return 0;
+	third = trim(third);
+	if (!is_word(third, BOXLITE_CAPABILITY))
+		return 0;
+	record->format = PIDTRACK_RECORD_BOXLITE;
+	record->capability = copy(third);
+	return record->capability ? 0 : -ENOMEM;
+}
+
+/* brood-box: "pid\npath", the path to the end of the file. */
+static int parse_brood_box(struct pidtrack_record *record, struct span path)
+{
+	record->format = PIDTRACK_RECORD_BROOD_BOX;
+	record->exe = copy(trim(path));
+	return record->exe ? 0 : -ENOMEM;
+}
+
+static int parse_foreign(struct pidtrack_record *record, struct span text)
+{
+	struct span first, second, rest = text;
+	int r;
+
+	if (!is_text(text) || !take_line(&rest, &first))
+		return -EBADMSG;
+	r = parse_pid(first, &record->fingerprint.pid);
+	if (r < 0)
+		return r;
+
+	record->format = PIDTRACK_RECORD_PID;
+	record->torn = text.start[text.length - 1] != '\n';
+	text = rest;
+	if (!take_line(&rest, &second))
+		return 0;
+	second = trim(second);
+	if (second.length > 0 && second.start[0] == '/')
+		return parse_brood_box(record, text);
+	return parse_boxlite(record, second, rest);
+}
+
+/* ---- native ---- */
+
+#define FINGERPRINT_KEY "fingerprint="
+#define CRC_KEY "crc32="
+#define CRC_LINE (sizeof(CRC_KEY) - 1 + 8 + 1)
+
+/* Whether the last line is the checksum of what is before it; cuts it off. */
+static bool check_crc(struct span *text)
+{
+	char bytes[CRC_LINE + 1];
+	struct pt_text line = PT_TEXT(bytes, sizeof(bytes));
+	size_t before;
+
+	if (text->length <= CRC_LINE)
+		return false;
+	before = text->length - CRC_LINE;
+	if (text->start[before - 1] != '\n')
+		return false;
+	pt_text_string(&line, CRC_KEY);
+	pt_text_hex(&line, pt_record_crc32(text->start, before), 8);
+	pt_text_byte(&line, '\n');
+	if (memcmp(text->start + before, bytes, CRC_LINE) != 0)
+		return false;
+	text->length = before;
+	return true;
+}
+
+/* The value of "key=value". */
+static bool has_key(struct span line, const char *key, struct span *ret_value)
+{
+	size_t n = strlen(key);
+
+	if (line.length < n || memcmp(line.start, key, n) != 0)
+		return false;
+	*ret_value = (struct span){ line.start + n, line.length - n };
+	return true;
+}
+
+static int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -1;
+}
+
+/* Undoes %XX, into memory of its own and a NUL behind it. */
+static int unescape(struct span value, char **ret_bytes, size_t *ret_size)
+{
+	CLEANUP(freep) char *bytes = malloc(value.length + 1);
+	size_t n = 0;
+
+	if (!bytes)
+		return -ENOMEM;
+	for (size_t i = 0; i < value.length; i++) {
+		int high, low;
+
+		bytes[n] = value.start[i];
+		if (value.start[i] == '%') {
+			if (value.length - i < 3)
+				return -EBADMSG;
+			high = hex_digit(value.start[i + 1]);
+			low = hex_digit(value.start[i + 2]);
+			if (high < 0 || low < 0)
+				return -EBADMSG;
+			bytes[n] = (char)(high << 4 | low);
+			i += 2;
+		}
+		n++;
+	}
+	bytes[n] = 0;
+	*ret_bytes = bytes;
+	*ret_size = n;
+	bytes = NULL;
+	return 0;
+}
+
+static int parse_fingerprint(struct pidtrack_record *record, struct span value)
+{
+	record->text = copy(value);
+	if (!record->text)
+		return -ENOMEM;
+	if (strlen(record->text) != value.length)
+		return -EBADMSG; /* a NUL in it */
+	return pt_fingerprint_parse(record->text, &record->fingerprint);
+}
+
+static int parse_label(struct pidtrack_record *record, struct span value)
+{
+	size_t size;
+	int r;
+
+	if (record->label)
+		return -EBADMSG;
+	r = unescape(value, &record->label, &size);
+	if (r < 0)
+		return r;
+	if (strlen(record->label) != size || pt_label_check(record->label) < 0)
+		return -EBADMSG;
+	return 0;
+}
+
+static int parse_payload(struct pidtrack_record *record, struct span value)
+{
+	char *bytes;
+	int r;
+
+	if (record->payload)
+		return -EBADMSG;
+	r = unescape(value, &bytes, &record->payload_size);
+	if (r < 0)
+		return r;
+	record->payload = bytes;
+	return record->payload_size <= PT_RECORD_PAYLOAD_MAX ? 0 : -EBADMSG;
+}
+
+static int parse_keys(struct pidtrack_record *record, struct span rest)
+{
+	struct span line, value;
+	int r = 0;
+
+	/* a key we do not know is somebody's later one */
+	while (r >= 0 && take_line(&rest, &line)) {
+		if (has_key(line, "label=", &value))
+			r = parse_label(record, value);
+		else if (has_key(line, "payload=", &value))
+			r = parse_payload(record, value);
+		else if (has_key(line, FINGERPRINT_KEY, &value) ||
+			 !memchr(line.start, '=', line.length))
+			r = -EBADMSG;
+	}
+	return r;
+}
+
+/* The first two lines are the fingerprint's, for those who know only these. */
+static bool lines_agree(const struct pt_fingerprint *fingerprint,
+			struct span first, struct span second)
+{
+	uint64_t pid, start;
+
+	if (pt_text_parse_number(first.start, first.length, &pid) < 0 ||
+	    pid != (uint64_t)fingerprint->pid)
+		return false;
+	if (!(fingerprint->has & PT_HAS_START))
+		return second.length == 0;
+	return pt_text_parse_number(second.start, second.length, &start) == 0 &&
+	       start == fingerprint->start;
+}
+
+static int parse_native(struct pidtrack_record *record, struct span text)
+{
+	struct span first, second, third, value;
+	int r;
+
+	record->format = PIDTRACK_RECORD_NATIVE;
+	if (!check_crc(&text) || !take_line(&text, &first) ||
+	    !take_line(&text, &second) || !take_line(&text, &third) ||
+	    !has_key(third, FINGERPRINT_KEY, &value))
+		return -EBADMSG;
+	r = parse_fingerprint(record, value);
+	if (r < 0)
+		return r;
+	if (!lines_agree(&record->fingerprint, first, second))
+		return -EBADMSG;
+	return parse_keys(record, text);
+}
+
+/* Up to here it could have been one, and then it was torn. */
+static bool begins_native(struct span line)
+{
+	return line.length > 0 &&
+	       memcmp(line.start, FINGERPRINT_KEY,
+		      MIN(line.length, strlen(FINGERPRINT_KEY))) == 0;
+}
+
+/*
+ * Whether it is a native one, or was: some line starts as only theirs do, for
+ * damage may have joined two lines or spoilt one key; or the third, the last,
+ * does as far as it goes.
+ */
+static bool looks_native(struct span text)
+{
+	struct span line, value;
+
+	for (int i = 1; take_line(&text, &line); i++) {
+		if (has_key(line, FINGERPRINT_KEY, &value) ||
+		    has_key(line, CRC_KEY, &value))
+			return true;
+		if (i == 3 && text.length == 0)
+			return begins_native(line);
+	}
+	return false;
+}
+
+/* A fingerprint alone, with or without the end of a line. */
+static int parse_alone(struct pidtrack_record *record, struct span text)
+{
+	record->format = PIDTRACK_RECORD_FINGERPRINT;
+	return parse_fingerprint(record, trim(text));
+}
+
+static int parse_any(struct pidtrack_record *record, struct span text)
+{
+	int r;
+
+	if (text.length > 0 && text.start[0] == 'p')
+		r = parse_alone(record, text);
+	else if (looks_native(text))
+		r = parse_native(record, text);
+	else
+		r = parse_foreign(record, text);
+	if (r >= 0 && record->fingerprint.pid < 2)
+		return -EBADMSG;
+	return r;
+}
+
+struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record)
+{
+	if (!record)
+		return NULL;
+	free(record->text);
+	free(record->label);
+	free(record->capability);
+	free(record->exe);
+	free(record->payload);
+	free(record);
+	return NULL;
+}
+
+int pt_recorded_parse(const char *bytes, size_t size,
+		      struct pidtrack_record **ret_record)
+{
+	struct pidtrack_record *record;
+	int r;
+
+	if (size > PIDTRACK_RECORD_MAX)
+		return -EFBIG;
+	record = calloc(1, sizeof(*record));
+	if (!record)
+		return -ENOMEM;
+	r = parse_any(record, (struct span){ bytes, size });
+	if (r < 0) {
+		pt_recorded_free(record);
+		return r;
+	}
+	*ret_record = record;
+	return 0;
+}
+
+/* ---- files ---- */
+
+/* How a file is, to see whether it has changed. */
+struct mark {
+	uint64_t size;
+	int64_t modified_ns;
+	int64_t changed_ns;
+};
+
+static int64_t nanoseconds(struct statx_timestamp time)
+{
+	return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static int look_at_file(int fd, struct mark *ret_mark)
+{
+	struct statx found;
+	int r;
+
+	r = sys_file(fd, &found);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(found.stx_mode))
+		return -EISDIR;
+	if (!S_ISREG(found.stx_mode))
+		return -ENXIO;
+	*ret_mark = (struct mark){
+		.size = found.stx_size,
+		.modified_ns = nanoseconds(found.stx_mtime),
+		.changed_ns = nanoseconds(found.stx_ctime),
+	};
+	return 0;
+}
+
+static bool same_mark(const struct mark *a, const struct mark *b)
+{
+	return a->size == b->size && a->modified_ns == b->modified_ns &&
+	       a->changed_ns == b->changed_ns;
+}
+
+static int read_whole(int fd, char *ret_bytes, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size) {
+		int r = sys_read(fd, ret_bytes + n, size - n);
+
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return (int)n;
+		n += (size_t)r;
+	}
+	return -EFBIG;
+}
+
+/* One look at the file: its bytes, and whether they are of one moment. */
+static int read_once(const char *path, char *ret_bytes, size_t size,
+		     struct mark *ret_mark)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct mark after;
+	int n, r;
+
+	fd = sys_open(AT_FDCWD, path,
+		      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return fd;
+	r = look_at_file(fd, ret_mark);
+	if (r < 0)
+		return r;
+	n = read_whole(fd, ret_bytes, size);
+	if (n < 0)
+		return n;
+	r = look_at_file(fd, &after);
+	if (r < 0)
+		return r;
+	return same_mark(ret_mark, &after) && after.size == (uint64_t)n ?
+		       n :
+		       -EAGAIN;
+}
+
+#define TRIES 8
+
+int pt_recorded_read(const char *path, struct pidtrack_record **ret_record)
+{
+	char bytes[PIDTRACK_RECORD_MAX + 1];
+	struct pidtrack_record *record;
+	struct mark mark;
+	int n, r;
+
+	/* some write in place, and then there is a moment of half a record */
+	for (int i = 0; i < TRIES; i++) {
+		n = read_once(path, bytes, sizeof(bytes), &mark);
+		if (n != -EAGAIN)
+			break;
+	}
+	if (n < 0)
+		return n;
+	r = pt_recorded_parse(bytes, (size_t)n, &record);
+	if (r < 0)
+		return r;
+	record->dated = true;
+	record->modified_ns = mark.modified_ns;
+	*ret_record = record;
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What a record says, native or foreign: from a file or bytes to values, and
+ * nothing of whether it is true.
+ */
+#ifndef PT_RECORDED_H
+#define PT_RECORDED_H
+
+#include "base.h"
+#include "fingerprint.h"
+#include "pidtrack.h"
+#include "record.h"
+
+struct pidtrack_record {
+	uint32_t format; /* enum pidtrack_record_format */
+	/* of a foreign one: pid, and perhaps start, as the writer's /proc told
+	 */
+	struct pt_fingerprint fingerprint;
+	bool torn;	     /* the last line has no end: it may be longer */
+	bool dated;	     /* it came from a file: */
+	int64_t modified_ns; /* when that was written, by CLOCK_REALTIME */
+
+	char *text; /* the fingerprint's; this and what follows owned; or NULL
+		     */
+	char *label;
+	char *capability;
+	char *exe;
+	void *payload;
+	size_t payload_size;
+};
+
+/* Return: 0; -EBADMSG, -EPROTONOSUPPORT, -EFBIG, -ENOMEM. */
+int pt_recorded_parse(const char *bytes, size_t size,
+		      struct pidtrack_record **ret_record);
+
+/* Return: as pidtrack_record_read(). */
+int pt_recorded_read(const char *path, struct pidtrack_record **ret_record);
+
+struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "verify.h"
+
+#include <time.h>
+
+#include "procfs.h"
+#include "status.h"
+#include "sys.h"
+
+/* One verification under way. */
+struct verification {
+	const struct pt_place *place;
+	const struct pidtrack_record *record;
+	int pidfd; /* owned; or -1 */
+	bool legacy;
+	struct pidtrack_comparison comparison;
+};
+
+static void conclude(struct verification *it, uint32_t verdict,
+		     uint32_t evidence, const char *reason)
+{
+	it->comparison = (struct pidtrack_comparison){
+		.verdict = verdict,
+		.evidence = evidence,
+		.reason = reason,
+	};
+}
+
+/* What could not be asked says nothing about the process. */
+static void conclude_unseen(struct verification *it, int error)
+{
+	const char *reason = "the kernel refuses to tell";
+
+	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+		reason = "no descriptor or memory to look with";
+	else if (error == -EPERM || error == -EACCES)
+		reason = "looking at it is not permitted here";
+	else if (error == -ENOSYS)
+		reason = "the kernel has no pidfd_open, or a sandbox hides it";
+	else if (error == -ENODATA)
+		reason = "/proc does not show it, and there is no pidfs";
+	conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0, reason);
+}
+
+/* ---- open ---- */
+
+/* The number, as the one who wrote the record saw it, is one of ours. */
+static bool number_is_ours(const struct verification *it)
+{
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+
+	if (recorded->has & it->place->has & PT_HAS_PIDNS)
+		return recorded->place.pidns == it->place->pidns;
+	/* foreign records do not say, and are of whoever reads them */
+	return it->record->format != PIDTRACK_RECORD_NATIVE &&
+	       it->record->format != PIDTRACK_RECORD_FINGERPRINT;
+}
+
+static void open_handle(struct verification *it)
+{
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+	const struct pt_handle handle = {
+		.bytes = sizeof(handle.id),
+		.type = PT_FILEID_KERNFS,
+		.id = recorded->inode,
+	};
+	int r;
+
+	if (!it->place->pidfs || !(recorded->has & PT_HAS_INODE) ||
+	    !(it->place->has & recorded->has & PT_HAS_BOOT))
+		return;
+	r = sys_handle_open(&handle);
+	if (r >= 0)
+		it->pidfd = r;
+}
+
+/*
+ * Opens what has the number now.
+ *
+ * Return: 1; 0 and a conclusion.
+ */
+static int open_number(struct verification *it)
+{
+	const pid_t pid = it->record->fingerprint.pid;
+	int r;
+
+	r = sys_pidfd_open(pid, 0);
+	if (r >= 0) {
+		it->pidfd = r;
+		return 1;
+	}
+	if (r == -ESRCH)
+		conclude(it, PIDTRACK_VERDICT_GONE, PIDTRACK_EVIDENCE_PID,
+			 "no process has its number");
+	else if (r == -ENOENT || (r == -EINVAL && pt_procfs_is_thread(pid) > 0))
+		conclude(it, PIDTRACK_VERDICT_REUSED, PIDTRACK_EVIDENCE_PID,
+			 "only a thread has its number");
+	else if (r == -EINVAL)
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the process with its number is just ending");
+	else
+		conclude_unseen(it, r);
+	return 0;
+}
+
+/* ---- look ---- */
+
+/*
+ * By the inode, if both have one: it decides, and takes no /proc.  Else all
+ * there is to see.
+ */
+static int look(struct verification *it, struct pt_fingerprint *ret_found)
+{
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+	struct pt_look seen = { 0 };
+	int r = 0;
+
+	if (it->place->pidfs && recorded->has & PT_HAS_INODE &&
+	    sys_inode(it->pidfd, &seen.inode) >= 0)
+		seen.has = PT_HAS_INODE;
+	else
+		r = pt_look_at(it->place, it->pidfd, recorded->pid, &seen);
+	if (r >= 0)
+		pt_fingerprint_of(it->place, recorded->pid, &seen, ret_found);
+	return r;
+}
+
+/* Whether what was verified runs, has ended, or is reaped by now. */
+static void conclude_alive(struct verification *it)
+{
+	struct pollfd ended = { .fd = it->pidfd, .events = POLLIN };
+	int r;
+
+	if (it->comparison.verdict != PIDTRACK_VERDICT_SAME)
+		return;
+	r = sys_ppoll_now(&ended);
+	if (r < 0)
+		conclude_unseen(it, r);
+	if (r <= 0)
+		return;
+	it->comparison.verdict = PIDTRACK_VERDICT_EXITED;
+	if (ended.revents & POLLHUP ||
+	    sys_pidfd_send_signal(it->pidfd, 0) == -ESRCH) {
+		it->comparison.verdict = PIDTRACK_VERDICT_GONE;
+		it->comparison.reason = "it has been waited for just now";
+	}
+}
+
+/* ---- native records, and fingerprints ---- */
+
+static bool is_of_other_boot(const struct verification *it)
+{
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+
+	return recorded->has & it->place->has & PT_HAS_BOOT &&
+	       memcmp(recorded->place.boot, it->place->boot,
+		      sizeof(it->place->boot)) != 0;
+}
+
+static void compare(struct verification *it)
+{
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+	struct pt_fingerprint found;
+	int r;
+
+	r = look(it, &found);
+	if (r < 0)
+		conclude_unseen(it, r == -ESRCH ? -ENODATA : r);
+	else
+		pt_fingerprint_compare(recorded, &found, &it->comparison);
+}
+
+static void verify_native(struct verification *it)
+{
+	if (is_of_other_boot(it)) {
+		conclude(it, PIDTRACK_VERDICT_OTHER_BOOT,
+			 PIDTRACK_EVIDENCE_BOOT, "the boot id is another");
+		return;
+	}
+
+	open_handle(it);
+	if (it->pidfd >= 0) {
+		conclude(it, PIDTRACK_VERDICT_SAME,
+			 PIDTRACK_EVIDENCE_BOOT | PIDTRACK_EVIDENCE_INODE,
+			 "the pidfs inode leads to it");
+	} else if (!number_is_ours(it)) {
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the pid is of another pid namespace");
+	} else if (!(it->place->has & it->record->fingerprint.has &
+		     PT_HAS_BOOT)) {
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "no boot id to compare");
+	} else if (open_number(it) > 0) {
+		compare(it);
+	} else if (it->comparison.evidence) {
+		it->comparison.evidence |= PIDTRACK_EVIDENCE_BOOT;
+	}
+	conclude_alive(it);
+}
+
+/* ---- foreign records ---- */
+
+#define CLOCK_SLACK_NS INT64_C(2000000000)
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* As the clock has it now, which may have been wrong then. */
+static bool is_older_than_boot(const struct verification *it)
+{
+	const struct pidtrack_record *record = it->record;
+	int64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
+		       it->place->boottime;
+
+	return record->dated && record->modified_ns < boot - CLOCK_SLACK_NS;
+}
+
+/* A number, at best with a hint; of another boot it is a stranger's for sure.
+ */
+static void conclude_legacy(struct verification *it, uint32_t evidence,
+			    const char *reason)
+{
+	it->legacy = !is_older_than_boot(it);
+	if (it->legacy)
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence, reason);
+	else
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the record is older than this boot");
+}
+
+/*
+ * The ticks are as the writer's time namespace had them, which nobody wrote
+ * down: if the process is in ours, the writer was.
+ */
+static void compare_start(struct verification *it)
+{
+	const uint32_t evidence = PIDTRACK_EVIDENCE_PID |
+				  PIDTRACK_EVIDENCE_START;
+	const struct pt_fingerprint *recorded = &it->record->fingerprint;
+	bool same_time = pt_procfs_same_time(recorded->pid);
+	struct pt_look seen;
+	int r;
+
+	r = pt_look_at(it->place, it->pidfd, recorded->pid, &seen);
+	if (r >= 0 && !(seen.has & PT_HAS_START))
+		r = -ENODATA;
+	if (r < 0)
+		conclude_unseen(it, r == -ESRCH ? -ENODATA : r);
+	else if (seen.start != recorded->start && it->record->torn)
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the start time is another, and may be half a number");
+	else if (seen.start != recorded->start && !same_time)
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the start time is of another time namespace");
+	else if (seen.start != recorded->start)
+		conclude(it, PIDTRACK_VERDICT_REUSED, evidence,
+			 "the start time is another");
+	else if (is_older_than_boot(it))
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the record is older than this boot");
+	else
+		conclude(it, PIDTRACK_VERDICT_SAME, evidence,
+			 "pid and start time are the same");
+}
+
+/* What a path is without the kernel's word that nobody has that file now. */
+static size_t without_deleted(const char *path, size_t n)
+{
+	static const char deleted[] = " (deleted)";
+	const size_t length = sizeof(deleted) - 1;
+
+	if (n > length && memcmp(path + n - length, deleted, length) == 0)
+		return n - length;
+	return n;
+}
+
+static void compare_exe(struct verification *it)
+{
+	const uint32_t evidence = PIDTRACK_EVIDENCE_PID | PIDTRACK_EVIDENCE_EXE;
+	const char *exe = it->record->exe;
+	char path[PIDTRACK_RECORD_MAX];
+	size_t n;
+	int r;
+
+	r = pt_procfs_exe(it->record->fingerprint.pid, path, sizeof(path));
+	if (r < 0) {
+		conclude_unseen(it, r == -ENOENT ? -ENODATA : r);
+		return;
+	}
+	n = without_deleted(path, (size_t)r);
+	if (n == strlen(exe) && memcmp(path, exe, n) == 0)
+		conclude_legacy(it, evidence,
+				"it executes that path, as others may");
+	else
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence,
+			 "it executes another path, as after an update");
+}
+
+static void compare_foreign(struct verification *it)
+{
+	if (it->record->fingerprint.has & PT_HAS_START)
+		compare_start(it);
+	else if (it->record->exe)
+		compare_exe(it);
+	else
+		conclude_legacy(it, PIDTRACK_EVIDENCE_PID,
+				"the record has only a number");
+}
+
+static void verify_foreign(struct verification *it)
+{
+	if (!it->place->numbers)
+		conclude_unseen(it, -ENODATA);
+	else if (open_number(it) > 0)
+		compare_foreign(it);
+	conclude_alive(it);
+}
+
+void pt_verify(const struct pt_place *place,
+	       const struct pidtrack_record *record,
+	       struct pt_verified *ret_verified)
+{
+	struct verification it = {
+		.place = place,
+		.record = record,
+		.pidfd = -1,
+	};
+
+	if (record->format == PIDTRACK_RECORD_NATIVE ||
+	    record->format == PIDTRACK_RECORD_FINGERPRINT)
+		verify_native(&it);
+	else
+		verify_foreign(&it);
+
+	if (it.comparison.verdict != PIDTRACK_VERDICT_SAME &&
+	    it.comparison.verdict != PIDTRACK_VERDICT_EXITED && !it.legacy)
+		it.pidfd = fd_close(it.pidfd);
+	*ret_verified = (struct pt_verified){
+		.comparison = it.comparison,
+		.pidfd = it.pidfd,
+		.legacy = it.legacy,
+	};
+}
