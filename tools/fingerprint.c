@@ -13,6 +13,7 @@
 #include "output.h"
 #include "owned.h"
 #include "target.h"
+#include "verdict.h"
 
 struct fingerprint {
 	const char *compare; /* NULL: take one */
@@ -59,68 +60,22 @@ static int print_fingerprint(const struct target *target, bool json)
 	return EXIT_AS_ASKED;
 }
 
-/* The evidences used, each a bit, from the lowest. */
-static void print_evidence(uint32_t evidence, struct json *json)
-{
-	const char *separator = "";
-
-	for (uint32_t bit = 1; bit && bit <= evidence; bit <<= 1) {
-		if (!(evidence & bit))
-			continue;
-		if (json)
-			json_item(json, pidtrack_evidence_name(bit));
-		else
-			printf("%s%s", separator, pidtrack_evidence_name(bit));
-		separator = ", ";
-	}
-}
-
-static void print_verdict_line(const struct target *target,
-			       const struct pidtrack_comparison *comparison)
-{
-	printf("%s %s: %s (compared: ", target->name,
-	       pidtrack_verdict_name(comparison->verdict), comparison->reason);
-	print_evidence(comparison->evidence, NULL);
-	puts(comparison->evidence ? ")" : "nothing)");
-}
-
-static void print_verdict_json(const struct target *target,
-			       const struct pidtrack_comparison *comparison)
-{
-	struct json object;
-
-	json_begin(&object);
-	target_json(target, "compared", &object);
-	json_string(&object, "verdict",
-		    pidtrack_verdict_name(comparison->verdict));
-	json_list_begin(&object, "evidence");
-	print_evidence(comparison->evidence, &object);
-	json_list_end(&object);
-	json_string(&object, "reason", comparison->reason);
-	json_end(&object);
-}
-
-static int exit_code_of(uint32_t verdict)
-{
-	switch (verdict) {
-	case PIDTRACK_VERDICT_SAME:
-		return EXIT_AS_ASKED;
-	case PIDTRACK_VERDICT_UNPROVEN:
-		return EXIT_UNTOLD;
-	default:
-		return EXIT_NO;
-	}
-}
-
 static int print_verdict(const struct target *target,
 			 const struct pidtrack_comparison *comparison,
 			 bool json)
 {
-	if (json)
-		print_verdict_json(target, comparison);
-	else
-		print_verdict_line(target, comparison);
-	return exit_code_of(comparison->verdict);
+	struct json object;
+
+	if (json) {
+		json_begin(&object);
+		target_json(target, "compared", &object);
+		verdict_json(comparison, &object);
+		json_end(&object);
+	} else {
+		printf("%s ", target->name);
+		verdict_print(comparison);
+	}
+	return verdict_exit_code(comparison->verdict);
 }
 
 static int complain_of_text(const char *text)
