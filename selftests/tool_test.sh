@@ -160,6 +160,31 @@ waited() {
 	wait $waiting || code=$?
 }
 
+# The same with a record of it, a.record, and a label: $pid, and $host, which
+# passes its status on.
+hold_recorded() {
+	mkfifo held said
+	"$PIDTRACK" run --label 'a web' --record a.record \
+		"$SHIM" write ready wait "$@" <held >said &
+	host=$!
+	exec 9>held
+	read -r _ <said
+	rm said
+	pid=$(head -n 1 a.record)
+}
+
+# A record like a.record, with its checksum, in which $1 became $2: another.record
+forge() {
+	python3 -c '
+import re, sys, zlib
+text = open("a.record", "rb").read()
+text = text[:text.rindex(b"crc32=")]
+forged = re.sub(sys.argv[1].encode(), sys.argv[2].encode(), text)
+assert forged != text
+forged += b"crc32=%08x\n" % zlib.crc32(forged)
+open("another.record", "wb").write(forged)' "$1" "$2" || die "no '$1'"
+}
+
 name_of() {
 	local text inode
 
@@ -323,6 +348,9 @@ test_bash_completes_what_help_lists() {
 	out_is 'exit-info '
 	completes $$ watch
 	out_matches "^$$ "
+	touch a.record
+	completes a.rec wait
+	out_is 'a.record '
 	completes tru run --
 	out_matches '(^| )true '
 }
@@ -354,7 +382,7 @@ test_an_option_without_its_value_says_what_it_wants() {
 }
 
 test_two_dashes_end_options() {
-	usage watch -- --json --- "'--json' is no process"
+	usage watch -- -1x --- "'-1x' is no process"
 	pt run -- "$SHIM" exit 3
 	code_is 3
 	pt run "$SHIM" argv -- --json --help
@@ -375,7 +403,7 @@ test_nothing_to_do_is_a_usage_error() {
 	usage run --- 'which command?'
 	usage run -- --- 'which command?'
 	usage run --detach --- 'which command?'
-	usage watch --- 'which PROCESS? PID or PID:INODE'
+	usage watch --- 'which PROCESS? PID, PID:INODE or a record file'
 	usage wait --- 'which PROCESS?'
 	usage fingerprint --- 'which PROCESS?'
 	usage fingerprint 1 1 --- 'one PROCESS at a time, not 2'
@@ -385,32 +413,50 @@ test_nothing_to_do_is_a_usage_error() {
 test_a_process_is_named_by_strict_numbers() {
 	local name
 
-	for name in 0 -1 -5 +7 07x 1x x ' 1' '1 ' 0x1 2147483648 \
+	for name in 0 -1 -5 +7 07x 1x ' 1' '1 ' 0x1 2147483648 \
 		99999999999999999999999 1.5 '' ' ' -; do
 		usage watch "$name" --- 'PID from 1 to 2147483647'
-		usage fingerprint "$name" --- 'PID or PID:INODE'
+		usage fingerprint "$name" --- 'PID, PID:INODE or a record file'
 	done
 	for name in 1: 1:0 1:x 1:-1 1:+1 1:1:1 1:18446744073709551616; do
 		usage wait "$name" --- 'from 1 to 18446744073709551615'
 	done
 }
 
-test_a_record_is_no_process_name_yet_and_told_so() {
-	touch a.record
-	usage watch a.record --- "'a.record' is a file, and records are not read yet: name the process by PID or PID:INODE"
-	touch 12x
-	usage wait 12x --- "'12x' is a file"
+test_what_is_neither_a_number_nor_a_file_is_told_what_there_is() {
+	local name
+
+	for name in x nonsense a.record ./1 1/2 /nonexistent; do
+		pt watch -- "$name"
+		code_is 4
+		err_says "watch: '$name': no such file; a PROCESS is PID, PID:INODE or a record file"
+	done
+	# a number is never a file, unless by its directory
+	echo 2147483647 >./2147483646
+	pt watch 2147483646
+	code_is 1
+	err_says 'no process has the pid 2147483646'
+	pt watch ./2147483646
+	code_is 1
+	err_says "'./2147483646': gone, no process has its number"
+	mv 2147483646 1x
+	pt watch 1x
+	code_is 1
+	err_says "'1x': gone, "
 }
 
 test_a_wrong_name_among_right_ones_stops_all() {
-	usage watch $$ nonsense --- "'nonsense' is no process"
+	usage watch $$ 1x --- "'1x' is no process"
 	usage wait $$ 0 --- "'0' is no process"
 }
 
 test_errors_stay_one_line_whatever_is_named() {
 	usage watch "1$NL${ESC}[31mred" --- "'1??[31mred' is no process"
 	usage "x${NL}y" --- "no command 'x?y'"
-	usage watch "$(printf 'x%.0s' {1..5000})" --- "xxxx"
+	usage watch "1$(printf 'x%.0s' {1..5000})" --- "xxxx"
+	pt watch "x${NL}y"
+	code_is 4
+	err_says "'x?y': no such file"
 	pt run "/nonexistent$NL${ESC}[1m"
 	code_is 127
 	err_says "'/nonexistent??[1m'"
@@ -1448,6 +1494,183 @@ test_wait_that_cannot_write_fails() {
 	out='' err=$(<err)
 	code_is 4
 	err_says 'cannot write the output'
+}
+
+# ---- records ----
+
+test_wait_waits_for_the_process_of_a_record() {
+	need_exit_info
+	hold_recorded exit 7
+	begin_wait a.record
+	release
+	read -r -u 8 out
+	out_matches "^$pid(:[0-9]+)? \(a.record\) (exited|reaped) code 7 \(recovered\)\$"
+	waited
+	code_is 7
+}
+
+test_watch_tells_of_which_record_a_process_is() {
+	need_exit_info
+	hold_recorded exit 0
+	mkfifo lines
+	"$PIDTRACK" watch a.record $$ >lines 9>&- &
+	exec 8<lines
+	read -r -u 8 out
+	out_matches "^$pid(:[0-9]+)? \(a.record\) attached running pidtrack1:"
+	read -r -u 8 out
+	out_matches "^$$(:[0-9]+)? attached running "
+	release
+	read -r -u 8 out
+	out_matches "^$pid(:[0-9]+)? \(a.record\) (exited|reaped)"
+	kill $!
+}
+
+test_json_tells_of_which_record_a_process_is() {
+	need_exit_info
+	hold_recorded kill TERM
+	"$PIDTRACK" watch --json a.record 9>&- | {
+		read -r out
+		json
+		json_is 'o["event"], o["pid"], o["record"], o["label"]' \
+			"('attached', $pid, 'a.record', 'a web')"
+	} || exit
+	begin_wait --json ./a.record
+	release
+	read -r -u 8 out
+	json
+	json_is 'o["record"], o["label"], o["signal"]' \
+		"('./a.record', 'a web', 15)"
+	waited
+	code_is 143
+	pt fingerprint --json $$
+	json_is 'o["record"], o["label"]' '(None, None)'
+}
+
+test_a_long_name_of_a_record_is_cut_in_lines_for_people() {
+	local long
+
+	hold_recorded exit 0
+	long=$(printf './%.0s' {1..1000})a$NL${ESC}b.record
+	cp a.record "$long"
+	pt wait --timeout 0 "$long"
+	code_is 1
+	err_says 'a??b.record) still runs'
+	[[ ${#err} -lt 400 ]] || die "a long line"
+	release
+}
+
+test_a_record_whose_process_is_not_there_is_not_waited_for() {
+	local command
+
+	hold_recorded exit 0
+	forge 'inode=[0-9]*' 'inode=1'
+	for command in wait watch fingerprint; do
+		pt $command another.record
+		code_is 1
+		err_says "$command: 'another.record': reused, the "
+	done
+	forge 'boot=.' 'boot=x'
+	pt wait another.record
+	code_is 4
+	err_says "'another.record' is damaged, or no record"
+	forge 'boot=[^,]*' 'boot=00000000-0000-4000-8000-000000000000'
+	pt wait $$ another.record
+	code_is 1
+	err_says "'another.record': other-boot, the boot id is another"
+	forge 'pidns=[0-9]*,' 'pidns=1,'
+	sed -i 's/inode=[0-9]*,//' a.record
+	forge 'pidns=[0-9]*,' 'pidns=1,'
+	pt wait another.record
+	code_is 3
+	err_says "'another.record': unproven, the pid is of another pid namespace"
+	release
+	wait $host
+	forge 'label=.*' 'label=b'
+	pt watch another.record
+	code_is 1
+	err_says "'another.record': gone, no process has its number"
+}
+
+test_of_several_records_those_are_watched_whose_processes_are_there() {
+	need_exit_info
+	hold_recorded exit 0
+	forge 'boot=[^,]*' 'boot=00000000-0000-4000-8000-000000000000'
+	mkfifo lines
+	"$PIDTRACK" watch nowhere another.record a.record >lines 2>err 9>&- &
+	exec 8<lines
+	read -r -u 8 out
+	out_matches "^$pid(:[0-9]+)? \(a.record\) attached "
+	release
+	cat <&8 >rest
+	code=0
+	wait $! || code=$?
+	code_is 4
+	[[ $(wc -l <err) == 2 ]] || die "$(<err)"
+}
+
+test_a_fingerprint_can_be_that_of_a_records_process() {
+	hold_recorded exit 0
+	text=$("$PIDTRACK" fingerprint $pid)
+	pt fingerprint a.record
+	code_is 0
+	out_is "$text"
+	pt fingerprint --compare "$text" a.record
+	code_is 0
+	out_matches "^$pid(:[0-9]+)? \(a.record\) same: "
+	release
+}
+
+# Every way a record cannot be read: unreadable COMMAND...
+unreadable() {
+	local as=()
+
+	pt "$@" nowhere/record
+	code_is 4
+	err_says "'nowhere/record': no such file"
+	touch empty file
+	pt "$@" file/record
+	code_is 4
+	err_says "'file/record': no such file"
+	pt "$@" empty
+	code_is 4
+	err_says "'empty' is damaged, or no record"
+	mkdir -p directory
+	pt "$@" directory
+	code_is 4
+	err_says "'directory' is a directory; name the record in it"
+	[[ -p fifo ]] || mkfifo fifo
+	pt "$@" ./fifo
+	code_is 4
+	err_says "'./fifo' is no regular file, so no record"
+	ln -sf empty link
+	pt "$@" link
+	code_is 4
+	err_says "'link' is a symbolic link, and through one no record is read; name the file itself"
+	head -c 5000 /dev/zero | tr '\0' 1 >large
+	pt "$@" large
+	code_is 4
+	err_says "'large' is too large for a record, which has 4096 bytes at most"
+	echo 1 >init
+	pt "$@" init
+	code_is 4
+	err_says "'init' is damaged, or no record"
+	echo pidtrack2:pid=5 >later
+	pt "$@" later
+	code_is 3
+	err_says "'later' was made by a later pidtrack; ask that"
+	chmod 0 empty
+	chmod 755 .
+	[[ $(id -u) != 0 ]] ||
+		as=(run --user 65534:65534 --cwd "$PWD" "$PIDTRACK")
+	pt "${as[@]}" "$@" empty
+	code_is 4
+	err_says "cannot read 'empty': Permission denied"
+	chmod 600 empty
+}
+
+test_a_record_that_cannot_be_read_is_told_why() {
+	unreadable wait
+	unreadable watch
 }
 
 # ---- fingerprint ----

@@ -159,18 +159,16 @@ static int compare_with_none(struct pidtrack *tracker,
 	return print_verdict(&none, &comparison, fingerprint->json);
 }
 
-static int compare_with(struct pidtrack_process *process,
+static int compare_with(const struct target *target,
 			const struct fingerprint *fingerprint)
 {
 	struct pidtrack_comparison comparison = { 0 };
-	struct target target;
 	int r;
 
-	target_of(process, &target);
-	r = compare(process, fingerprint->compare, &comparison);
+	r = compare(target->process, fingerprint->compare, &comparison);
 	if (r)
 		return r;
-	return print_verdict(&target, &comparison, fingerprint->json);
+	return print_verdict(target, &comparison, fingerprint->json);
 }
 
 /*
@@ -183,6 +181,7 @@ static int compare_with_next(struct pidtrack *tracker,
 {
 	struct pidtrack_comparison comparison = { 0 };
 	struct pidtrack_process *next;
+	struct target target;
 	int r;
 
 	r = pidtrack_attach(tracker, name->pid, 0, 0, &next);
@@ -196,19 +195,34 @@ static int compare_with_next(struct pidtrack *tracker,
 	if (comparison.verdict == PIDTRACK_VERDICT_SAME ||
 	    comparison.verdict == PIDTRACK_VERDICT_EXITED)
 		return process_name_not_attached(name, -ESTALE);
-	return compare_with(next, fingerprint);
+	target_of(next, &target);
+	return compare_with(&target, fingerprint);
 }
 
-static int compare_named(struct pidtrack *tracker, const char *word,
+static int compare_recorded(struct pidtrack *tracker, char **word,
+			    const struct fingerprint *fingerprint)
+{
+	struct target target;
+	size_t n;
+	int r;
+
+	r = targets_attach(tracker, word, 1, &target, &n);
+	return r ? r : compare_with(&target, fingerprint);
+}
+
+static int compare_named(struct pidtrack *tracker, char **word,
 			 const struct fingerprint *fingerprint)
 {
 	struct pidtrack_process *process;
 	struct process_name name;
+	struct target target;
 	int r;
 
-	r = process_name_parse(word, &name);
+	r = process_name_parse(*word, &name);
 	if (r)
 		return r;
+	if (name.record)
+		return compare_recorded(tracker, word, fingerprint);
 	r = pidtrack_attach(tracker, name.pid, name.inode, 0, &process);
 	if (r == -ESRCH)
 		return compare_with_none(tracker, &name, fingerprint);
@@ -216,7 +230,8 @@ static int compare_named(struct pidtrack *tracker, const char *word,
 		return compare_with_next(tracker, &name, fingerprint);
 	if (r < 0)
 		return process_name_not_attached(&name, r);
-	return compare_with(process, fingerprint);
+	target_of(process, &target);
+	return compare_with(&target, fingerprint);
 }
 
 static int take_named(struct pidtrack *tracker, char **word, bool json)
@@ -239,7 +254,7 @@ static int fingerprint_run(int argc, char **argv)
 	if (r != ARGUMENTS_FINE)
 		return r;
 	if (argc == 0)
-		return complain_usage("which PROCESS? PID or PID:INODE");
+		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
 	if (argc > 1)
 		return complain_usage("one PROCESS at a time, not %d", argc);
 	r = tracker_open(&tracker);
@@ -248,7 +263,7 @@ static int fingerprint_run(int argc, char **argv)
 
 	output_begin();
 	if (fingerprint.compare)
-		r = compare_named(tracker, argv[0], &fingerprint);
+		r = compare_named(tracker, argv, &fingerprint);
 	else
 		r = take_named(tracker, argv, fingerprint.json);
 	return output_finish(r);
@@ -258,7 +273,8 @@ const struct command command_fingerprint = {
 	.name = "fingerprint",
 	.operands = "PROCESS",
 	.purpose = "Prints what a process is known by, as one line",
-	.more = "PROCESS is PID, or PID:INODE for one that can be no other.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
+		"record file, for the process that it is of.\n"
 		"\n"
 		"With --compare: the verdict (same, exited, reused, gone,\n"
 		"other-boot, unproven), the evidence and the reason.\n"
@@ -266,7 +282,7 @@ const struct command command_fingerprint = {
 		"Exits with 0; 1 if PROCESS does not exist, or with\n"
 		"--compare is not the same or does not run; 2 for a wrong\n"
 		"command line, 3 if nothing is to be known or it is\n"
-		"unproven, 4 for a failure.\n",
+		"unproven, 4 for a failure, also to read a record.\n",
 	.options = options,
 	.run = fingerprint_run,
 };

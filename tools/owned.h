@@ -30,4 +30,9 @@ static inline void pidtrack_freep(struct pidtrack **tracker)
 	*tracker = pidtrack_free(*tracker);
 }
 
+static inline void pidtrack_record_freep(struct pidtrack_record **record)
+{
+	*record = pidtrack_record_free(*record);
+}
+
 #endif

@@ -30,7 +30,7 @@ _pidtrack()
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word" | sort -u)
 	elif [[ $command =~ ^(watch|wait|fingerprint)$ ]]; then
-		mapfile -t COMPREPLY < <(compgen -W \
+		mapfile -t COMPREPLY < <(compgen -f -W \
 			"$(cd /proc && echo [1-9]*)" -- "$word")
 	fi
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,16 +15,24 @@
 #include "number.h"
 #include "proc.h"
 
-static int complain_of_name(const char *text)
+#define DIGITS "0123456789"
+
+/* What begins as a number does was meant as one, unless there is a file. */
+static bool names_file(const char *text)
 {
-	if (access(text, F_OK) == 0)
-		return complain_usage("'%s' is a file, and records are not "
-				      "read yet: name the process by PID or "
-				      "PID:INODE",
-				      text);
-	return complain_usage("'%s' is no process: it is named by PID "
-			      "or PID:INODE, PID from 1 to %d",
-			      text, INT_MAX);
+	if (strchr(text, '/'))
+		return true;
+	if (text[strspn(text, DIGITS ":")] == 0)
+		return false;
+	return !strchr(DIGITS "+- ", text[0]) || access(text, F_OK) == 0;
+}
+
+static int complain_of_number(const char *text)
+{
+	return complain_usage(
+		"'%s' is no process: it is named by " PROCESS_NAME_KINDS
+		", PID from 1 to %d",
+		text, INT_MAX);
 }
 
 int process_name_parse(const char *text, struct process_name *ret_name)
@@ -32,8 +41,13 @@ int process_name_parse(const char *text, struct process_name *ret_name)
 	size_t n = strcspn(text, ":");
 	uint64_t pid;
 
+	if (names_file(text)) {
+		name.record = text;
+		*ret_name = name;
+		return 0;
+	}
 	if (!number_parse(text, n, 10, INT_MAX, &pid) || pid == 0)
-		return complain_of_name(text);
+		return complain_of_number(text);
 
 	name.pid = (pid_t)pid;
 	if (text[n] && (!number_parse(text + n + 1, strlen(text + n + 1), 10,
@@ -69,8 +83,10 @@ static uint64_t number_of(const char *fingerprint, const char *key,
 void process_name_of(pid_t pid, const char *fingerprint,
 		     struct process_name *ret_name)
 {
-	ret_name->pid = pid;
-	ret_name->inode = number_of(fingerprint, "inode", UINT64_MAX);
+	*ret_name = (struct process_name){
+		.pid = pid,
+		.inode = number_of(fingerprint, "inode", UINT64_MAX),
+	};
 }
 
 pid_t process_name_pid_of(const char *fingerprint)
@@ -121,17 +137,4 @@ int process_name_not_attached(const struct process_name *name, int error)
 			 error == -EMFILE ? "; raise 'ulimit -n'" : "");
 		return EXIT_FAILED;
 	}
-}
-
-int process_name_attach(struct pidtrack *tracker, const char *text,
-			struct pidtrack_process **ret_process)
-{
-	struct process_name name = { 0 };
-	int r;
-
-	r = process_name_parse(text, &name);
-	if (r)
-		return r;
-	r = pidtrack_attach(tracker, name.pid, name.inode, 0, ret_process);
-	return r < 0 ? process_name_not_attached(&name, r) : 0;
 }

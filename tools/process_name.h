@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * How a PROCESS is named on the command line and in what is printed: PID for
- * whoever has the number, PID:INODE for one that can be no other (Linux 6.9).
+ * whoever has the number, PID:INODE for one that can be no other (Linux 6.9);
+ * and on the command line by a file with a record of it.
  */
 #ifndef PROCESS_NAME_H
 #define PROCESS_NAME_H
@@ -13,12 +14,20 @@
 
 #define PROCESS_NAME_SIZE 40 /* bytes, the final NUL included */
 
+#define PROCESS_NAME_KINDS "PID, PID:INODE or a record file"
+
 struct process_name {
 	pid_t pid;
-	uint64_t inode; /* 0: not told */
+	uint64_t inode;	    /* 0: not told */
+	const char *record; /* the file that tells it; NULL: the above do */
 };
 
-/* Return: 0, or EXIT_USAGE, having complained. */
+/*
+ * A word of digits is a number; one with a slash, or that does not begin as a
+ * number does, is a file, there or not; the rest is one if it is there.
+ *
+ * Return: 0, or EXIT_USAGE, having complained.
+ */
 int process_name_parse(const char *text, struct process_name *ret_name);
 
 /* @fingerprint: its text form, from which the inode is taken; may be empty. */
@@ -32,15 +41,11 @@ void process_name_format(const struct process_name *name,
 			 char ret_text[PROCESS_NAME_SIZE]);
 
 /*
- * Tracks the process that @text names, and says what is wrong if it cannot.
+ * Says why the process of @name, a number, cannot be tracked.
  *
- * Return: 0, or an exit_code: EXIT_USAGE for @text itself, EXIT_NO if there is
- *         no such process, EXIT_UNTOLD if INODE cannot be compared here.
+ * Return: EXIT_NO if there is no such process, EXIT_UNTOLD if INODE cannot be
+ *         compared here, EXIT_FAILED.
  */
-int process_name_attach(struct pidtrack *tracker, const char *text,
-			struct pidtrack_process **ret_process);
-
-/* Says why the process of @name cannot be tracked.  Return: as above. */
 int process_name_not_attached(const struct process_name *name, int error);
 
 #endif

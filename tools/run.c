@@ -202,7 +202,6 @@ static void print_launched(const struct launch *launch,
 	}
 	json_begin(&object);
 	target_json(target, "launched", &object);
-	json_string(&object, "record", launch->spawn.record);
 	json_string(&object, "fingerprint",
 		    *target->fingerprint ? target->fingerprint : NULL);
 	json_end(&object);
@@ -220,6 +219,7 @@ static int run_detached(struct launch *launch, struct pidtrack *tracker)
 
 	output_begin();
 	target_of(process, &target);
+	target.id.record = launch->spawn.record;
 	print_launched(launch, &target);
 	r = output_flush();
 	if (r < 0 && r != -EPIPE) {

@@ -8,6 +8,9 @@
 
 #include "command.h"
 #include "complain.h"
+#include "format.h"
+#include "owned.h"
+#include "record.h"
 
 static const char *advice_on(const char *backend, int error)
 {
@@ -36,6 +39,12 @@ int tracker_failed(const char *doing, int error)
 	return EXIT_FAILED;
 }
 
+static void note_label(struct target *target, const char *label)
+{
+	if (label)
+		format_text(target->label, sizeof(target->label), "%s", label);
+}
+
 void target_of(struct pidtrack_process *process, struct target *ret_target)
 {
 	struct target *target = ret_target;
@@ -49,7 +58,63 @@ void target_of(struct pidtrack_process *process, struct target *ret_target)
 	process_name_of(pidtrack_process_pid(process), target->fingerprint,
 			&target->id);
 	process_name_format(&target->id, target->name);
+	note_label(target, pidtrack_process_label(process));
 	pidtrack_process_set_userdata(process, target);
+}
+
+/* "PID:INODE (FILE)": the end of the file's name if it is long, in one line. */
+static void note_record(struct target *target, const char *path)
+{
+	char id[PROCESS_NAME_SIZE];
+	size_t n = strlen(path), most = sizeof(target->name) - sizeof(id) - 8;
+	bool cut = n > most;
+
+	process_name_format(&target->id, id);
+	format_text(target->name, sizeof(target->name), "%s (%s%s)", id,
+		    cut ? "..." : "", cut ? path + n - most : path);
+	for (char *c = target->name; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	target->id.record = path;
+}
+
+static int attach_recorded(struct pidtrack *tracker, const char *path,
+			   struct target *target)
+{
+	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
+	struct pidtrack_process *process;
+	int r;
+
+	r = record_read(path, &record);
+	if (r)
+		return r;
+	r = record_attach(tracker, path, record, &process);
+	if (r)
+		return r;
+	target_of(process, target);
+	note_label(target, pidtrack_record_label(record));
+	note_record(target, path);
+	return 0;
+}
+
+static int attach_named(struct pidtrack *tracker, const char *word,
+			struct target *target)
+{
+	struct pidtrack_process *process;
+	struct process_name name;
+	int r;
+
+	r = process_name_parse(word, &name);
+	if (r)
+		return r;
+	if (name.record)
+		return attach_recorded(tracker, name.record, target);
+	r = pidtrack_attach(tracker, name.pid, name.inode, 0, &process);
+	if (r < 0)
+		return process_name_not_attached(&name, r);
+	target_of(process, target);
+	return 0;
 }
 
 int targets_attach(struct pidtrack *tracker, char **words, size_t n,
@@ -67,11 +132,10 @@ int targets_attach(struct pidtrack *tracker, char **words, size_t n,
 	}
 
 	for (size_t i = 0; i < n; i++) {
-		struct pidtrack_process *process;
-		int r = process_name_attach(tracker, words[i], &process);
+		int r = attach_named(tracker, words[i], &targets[attached]);
 
 		if (r == 0)
-			target_of(process, &targets[attached++]);
+			attached++;
 		else if (code == 0)
 			code = r;
 	}
@@ -114,9 +178,8 @@ void target_json(const struct target *target, const char *event,
 		json_number(json, "inode", target->id.inode);
 	else
 		json_null(json, "inode");
-	json_string(json, "label",
-		    target->process ? pidtrack_process_label(target->process) :
-				      NULL);
+	json_string(json, "label", *target->label ? target->label : NULL);
+	json_string(json, "record", target->id.record);
 }
 
 static void end_json(const struct target *target, struct json *json)

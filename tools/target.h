@@ -14,10 +14,14 @@
 #include "proc.h"
 #include "process_name.h"
 
+#define TARGET_NAME_SIZE 256  /* bytes, the final NUL included */
+#define TARGET_LABEL_SIZE 256 /* likewise; a label has 255 */
+
 struct target {
 	struct pidtrack_process *process; /* NULL: there is none */
 	struct process_name id;
-	char name[PROCESS_NAME_SIZE];		    /* of id */
+	char name[TARGET_NAME_SIZE];   /* for people, on one line */
+	char label[TARGET_LABEL_SIZE]; /* "": none */
 	char fingerprint[PIDTRACK_FINGERPRINT_MAX]; /* "" where not to be had */
 	uint32_t event; /* the last, 0 while there was none */
 	time_t event_time;
@@ -53,7 +57,7 @@ void target_print_attached(const struct target *target, bool json);
 /* ...: the last event. */
 void target_print_event(const struct target *target, bool json);
 
-/* Members event, time, pid, inode, label. */
+/* Members event, time, pid, inode, label, record. */
 void target_json(const struct target *target, const char *event,
 		 struct json *json);
 

@@ -150,7 +150,7 @@ static int wait_run(int argc, char **argv)
 	if (r != ARGUMENTS_FINE)
 		return r;
 	if (argc == 0)
-		return complain_usage("which PROCESS? PID or PID:INODE");
+		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
 
 	targets = calloc((size_t)argc, sizeof(*targets));
 	if (!targets)
@@ -181,12 +181,13 @@ const struct command command_wait = {
 	.name = "wait",
 	.operands = "PROCESS...",
 	.purpose = "Waits until processes end, children or not, and tells how",
-	.more = "PROCESS is PID, or PID:INODE for one that can be no other.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
+		"record file, for the process that it is of.\n"
 		"\n"
 		"Exits as the last PROCESS did: its code, or 128 and its\n"
 		"signal; with 1 if one does not exist or is not in time, 3\n"
 		"if its status cannot be told, 2 for a wrong command line,\n"
-		"4 for a failure.\n",
+		"4 for a failure, also to read a record.\n",
 	.options = options,
 	.run = wait_run,
 };

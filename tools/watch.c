@@ -124,7 +124,7 @@ static int watch_run(int argc, char **argv)
 	if (r != ARGUMENTS_FINE)
 		return r;
 	if (argc == 0)
-		return complain_usage("which PROCESS? PID or PID:INODE");
+		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
 
 	targets = calloc((size_t)argc, sizeof(*targets));
 	if (!targets)
@@ -144,13 +144,15 @@ const struct command command_watch = {
 	.operands = "PROCESS...",
 	.purpose = "Shows the states and events of processes until all have "
 		   "ended",
-	.more = "PROCESS is PID, or PID:INODE for one that can be no other.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
+		"record file, for the process that it is of.\n"
 		"A table on a terminal, lines elsewhere.  Ends quietly when\n"
 		"nobody reads any more.\n"
 		"\n"
 		"Exits with 0; 1 if a PROCESS does not exist, the others\n"
 		"are watched; 2 for a wrong command line, 3 if a PROCESS\n"
-		"cannot be told from others here, 4 for a failure.\n",
+		"cannot be told from others here, 4 for a failure, also to\n"
+		"read a record.\n",
 	.options = options,
 	.run = watch_run,
 };
