@@ -343,7 +343,7 @@ test_bash_completes_what_help_lists() {
 	completes --re run
 	out_is '--record --record-sync '
 	completes -- fingerprint
-	out_is '--compare --json --help '
+	out_is '--compare --legacy --json --help '
 	completes exit features --require
 	out_is 'exit-info '
 	completes $$ watch
@@ -1617,6 +1617,62 @@ test_a_fingerprint_can_be_that_of_a_records_process() {
 	pt fingerprint --compare "$text" a.record
 	code_is 0
 	out_matches "^$pid(:[0-9]+)? \(a.record\) same: "
+	release
+}
+
+test_a_record_with_only_a_number_is_believed_if_told_so() {
+	need_exit_info
+	local command
+
+	hold exit 6
+	echo $pid >old.pid
+	for command in wait watch fingerprint; do
+		pt $command old.pid
+		code_is 3
+		err_says "$command: 'old.pid': unproven, the record has only a number; --legacy believes it"
+	done
+	pt fingerprint --legacy old.pid
+	code_is 0
+	out_is "$("$PIDTRACK" fingerprint $pid)"
+	pt fingerprint --legacy --compare "$out" old.pid
+	code_is 0
+	mkfifo lines
+	"$PIDTRACK" watch --legacy old.pid >lines 9>&- &
+	exec 8<lines
+	read -r -u 8 out
+	out_matches "^$pid(:[0-9]+)? \(old.pid\) attached running "
+	rm lines
+	begin_wait --legacy old.pid
+	release
+	waited
+	code_is 6
+	wait $pid
+	pt wait --legacy old.pid
+	code_is 1
+	err_says "'old.pid': gone, no process has its number"
+}
+
+test_legacy_believes_no_number_of_a_better_record() {
+	hold_recorded exit 0
+	printf '%s\n/nonexistent/shim\n' $pid >other.pid
+	pt wait --legacy --timeout 0 other.pid
+	code_is 3
+	err_says "'other.pid': unproven, it executes another path, as after an update"
+	[[ $err != *legacy* ]] || die "told to do what was done"
+	forge 'boot=[^,]*' 'boot=00000000-0000-4000-8000-000000000000'
+	pt wait --legacy --timeout 0 another.record
+	code_is 1
+	err_says 'other-boot'
+	sed -i 's/inode=[0-9]*,//' a.record
+	forge 'pidns=[0-9]*,' 'pidns=1,'
+	pt wait --legacy --timeout 0 another.record
+	code_is 3
+	pt wait --legacy --timeout 0 a.record
+	code_is 4
+	err_says 'damaged'
+	pt wait --legacy --timeout 0 $pid
+	code_is 1
+	err_says 'not in time'
 	release
 }
 

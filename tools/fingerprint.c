@@ -17,12 +17,19 @@
 
 struct fingerprint {
 	const char *compare; /* NULL: take one */
+	bool legacy;
 	bool json;
 };
 
 static int set_compare(void *to, const char *value)
 {
 	((struct fingerprint *)to)->compare = value;
+	return 0;
+}
+
+static int set_legacy(void *to, const char *value)
+{
+	((struct fingerprint *)to)->legacy = true;
 	return 0;
 }
 
@@ -35,6 +42,8 @@ static int set_json(void *to, const char *value)
 static const struct command_option options[] = {
 	{ "compare", "TEXT", "whether PROCESS is the one TEXT was taken of",
 	  set_compare },
+	{ "legacy", NULL, "believe a record that has only a number",
+	  set_legacy },
 	{ "json", NULL, "as one JSON object", set_json },
 	{ 0 },
 };
@@ -206,7 +215,7 @@ static int compare_recorded(struct pidtrack *tracker, char **word,
 	size_t n;
 	int r;
 
-	r = targets_attach(tracker, word, 1, &target, &n);
+	r = targets_attach(tracker, word, 1, fingerprint->legacy, &target, &n);
 	return r ? r : compare_with(&target, fingerprint);
 }
 
@@ -234,14 +243,15 @@ static int compare_named(struct pidtrack *tracker, char **word,
 	return compare_with(&target, fingerprint);
 }
 
-static int take_named(struct pidtrack *tracker, char **word, bool json)
+static int take_named(struct pidtrack *tracker, char **word,
+		      const struct fingerprint *fingerprint)
 {
 	struct target target;
 	size_t n;
 	int r;
 
-	r = targets_attach(tracker, word, 1, &target, &n);
-	return r ? r : print_fingerprint(&target, json);
+	r = targets_attach(tracker, word, 1, fingerprint->legacy, &target, &n);
+	return r ? r : print_fingerprint(&target, fingerprint->json);
 }
 
 static int fingerprint_run(int argc, char **argv)
@@ -265,7 +275,7 @@ static int fingerprint_run(int argc, char **argv)
 	if (fingerprint.compare)
 		r = compare_named(tracker, argv, &fingerprint);
 	else
-		r = take_named(tracker, argv, fingerprint.json);
+		r = take_named(tracker, argv, &fingerprint);
 	return output_finish(r);
 }
 

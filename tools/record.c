@@ -65,21 +65,33 @@ int record_read(const char *path, struct pidtrack_record **ret_record)
 	return r < 0 ? not_read(path, r) : 0;
 }
 
+/* Where there was nothing but a number to compare, and somebody has it. */
+static const char *
+advice_on_verdict(const struct pidtrack_comparison *comparison, uint32_t flags)
+{
+	if (comparison->verdict == PIDTRACK_VERDICT_UNPROVEN &&
+	    comparison->evidence == PIDTRACK_EVIDENCE_PID &&
+	    !(flags & PIDTRACK_ATTACH_LEGACY))
+		return "; --legacy believes it";
+	return "";
+}
+
 int record_attach(struct pidtrack *tracker, const char *path,
-		  const struct pidtrack_record *record,
+		  const struct pidtrack_record *record, uint32_t flags,
 		  struct pidtrack_process **ret_process)
 {
 	struct pidtrack_comparison comparison = { 0 };
 	int r;
 
-	r = pidtrack_attach_record(tracker, record, 0, ret_process, &comparison,
-				   sizeof(comparison));
+	r = pidtrack_attach_record(tracker, record, flags, ret_process,
+				   &comparison, sizeof(comparison));
 	if (r == 0)
 		return 0;
 	if (r == -ESRCH || r == -ESTALE || r == -ENODATA) {
-		complain("'%s': %s, %s", path,
+		complain("'%s': %s, %s%s", path,
 			 pidtrack_verdict_name(comparison.verdict),
-			 comparison.reason);
+			 comparison.reason,
+			 advice_on_verdict(&comparison, flags));
 		return verdict_exit_code(comparison.verdict);
 	}
 	complain("cannot track the process of '%s': %s%s", path, strerror(-r),

@@ -16,12 +16,13 @@ int record_read(const char *path, struct pidtrack_record **ret_record);
 
 /*
  * @path: what to call it
+ * @flags: PIDTRACK_ATTACH_
  *
  * Return: 0, or an exit_code, having complained: that of the verdict, or
  *         EXIT_FAILED.
  */
 int record_attach(struct pidtrack *tracker, const char *path,
-		  const struct pidtrack_record *record,
+		  const struct pidtrack_record *record, uint32_t flags,
 		  struct pidtrack_process **ret_process);
 
 #endif

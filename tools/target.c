@@ -80,7 +80,7 @@ static void note_record(struct target *target, const char *path)
 }
 
 static int attach_recorded(struct pidtrack *tracker, const char *path,
-			   struct target *target)
+			   bool legacy, struct target *target)
 {
 	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
 	struct pidtrack_process *process;
@@ -89,7 +89,8 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 	r = record_read(path, &record);
 	if (r)
 		return r;
-	r = record_attach(tracker, path, record, &process);
+	r = record_attach(tracker, path, record,
+			  legacy ? PIDTRACK_ATTACH_LEGACY : 0, &process);
 	if (r)
 		return r;
 	target_of(process, target);
@@ -98,7 +99,7 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 	return 0;
 }
 
-static int attach_named(struct pidtrack *tracker, const char *word,
+static int attach_named(struct pidtrack *tracker, const char *word, bool legacy,
 			struct target *target)
 {
 	struct pidtrack_process *process;
@@ -109,7 +110,7 @@ static int attach_named(struct pidtrack *tracker, const char *word,
 	if (r)
 		return r;
 	if (name.record)
-		return attach_recorded(tracker, name.record, target);
+		return attach_recorded(tracker, name.record, legacy, target);
 	r = pidtrack_attach(tracker, name.pid, name.inode, 0, &process);
 	if (r < 0)
 		return process_name_not_attached(&name, r);
@@ -118,7 +119,7 @@ static int attach_named(struct pidtrack *tracker, const char *word,
 }
 
 int targets_attach(struct pidtrack *tracker, char **words, size_t n,
-		   struct target *targets, size_t *ret_attached)
+		   bool legacy, struct target *targets, size_t *ret_attached)
 {
 	size_t attached = 0;
 	int code = 0;
@@ -132,7 +133,8 @@ int targets_attach(struct pidtrack *tracker, char **words, size_t n,
 	}
 
 	for (size_t i = 0; i < n; i++) {
-		int r = attach_named(tracker, words[i], &targets[attached]);
+		int r = attach_named(tracker, words[i], legacy,
+				     &targets[attached]);
 
 		if (r == 0)
 			attached++;

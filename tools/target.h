@@ -44,10 +44,12 @@ void target_of(struct pidtrack_process *process, struct target *ret_target);
  * success; these come first in @targets.  A word that is no PROCESS at all is
  * found before anything is tracked.
  *
+ * @legacy: a record that has only a number is believed
+ *
  * Return: 0, or the exit_code of the first failure, having complained of each.
  */
 int targets_attach(struct pidtrack *tracker, char **words, size_t n,
-		   struct target *targets, size_t *ret_attached);
+		   bool legacy, struct target *targets, size_t *ret_attached);
 
 /* Notes an event.  Return: the target it is of. */
 struct target *target_note(const struct pidtrack_event *event);

@@ -15,6 +15,7 @@
 
 struct wait {
 	int64_t timeout_ms; /* -1: none */
+	bool legacy;
 	bool json;
 
 	struct pidtrack *tracker;
@@ -34,6 +35,12 @@ static int set_timeout(void *to, const char *value)
 	return 0;
 }
 
+static int set_legacy(void *to, const char *value)
+{
+	((struct wait *)to)->legacy = true;
+	return 0;
+}
+
 static int set_json(void *to, const char *value)
 {
 	((struct wait *)to)->json = true;
@@ -43,6 +50,8 @@ static int set_json(void *to, const char *value)
 static const struct command_option options[] = {
 	{ "timeout", "DURATION", "give up then; 10, 1.5s, 500ms, 2m, 1h, 1d",
 	  set_timeout },
+	{ "legacy", NULL, "believe a record that has only a number",
+	  set_legacy },
 	{ "json", NULL, "one JSON object a line", set_json },
 	{ 0 },
 };
@@ -160,7 +169,8 @@ static int wait_run(int argc, char **argv)
 		return r;
 
 	output_begin();
-	r = targets_attach(tracker, argv, (size_t)argc, targets, &wait.n);
+	r = targets_attach(tracker, argv, (size_t)argc, wait.legacy, targets,
+			   &wait.n);
 	if (r)
 		return r;
 	wait.tracker = tracker;

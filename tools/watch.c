@@ -15,6 +15,7 @@
 #include "target.h"
 
 struct watch {
+	bool legacy;
 	bool json;
 
 	struct pidtrack *tracker;
@@ -24,6 +25,12 @@ struct watch {
 	struct table *table; /* NULL: lines */
 };
 
+static int set_legacy(void *to, const char *value)
+{
+	((struct watch *)to)->legacy = true;
+	return 0;
+}
+
 static int set_json(void *to, const char *value)
 {
 	((struct watch *)to)->json = true;
@@ -31,6 +38,8 @@ static int set_json(void *to, const char *value)
 }
 
 static const struct command_option options[] = {
+	{ "legacy", NULL, "believe a record that has only a number",
+	  set_legacy },
 	{ "json", NULL, "one JSON object a line", set_json },
 	{ 0 },
 };
@@ -94,8 +103,8 @@ static int watch_named(struct watch *watch, char **words, size_t n)
 	CLEANUP(table_freep) struct table *table = NULL;
 	int missing, r;
 
-	missing = targets_attach(watch->tracker, words, n, watch->targets,
-				 &watch->n);
+	missing = targets_attach(watch->tracker, words, n, watch->legacy,
+				 watch->targets, &watch->n);
 	if (watch->n == 0)
 		return missing;
 
