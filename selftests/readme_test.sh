@@ -155,6 +155,8 @@ shows_the_tool()
 {
 	pasted 3 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
+		'^web.record same: ' '^{"event":"verified",.*"label":"web"' \
+		'^web.record gone: ' \
 		' attached running ' ' (exited|reaped) signal SIGTERM ' \
 		'^143$' ' gone: ' '^FEATURE ' '^at least the floor$'
 }

@@ -218,7 +218,7 @@ gone_pid() {
 # ---- the command line ----
 
 test_without_a_command_it_lists_them() {
-	usage --- 'which command? run, watch, wait, fingerprint, features'
+	usage --- 'which command? run, watch, verify, wait, fingerprint, features'
 	err_says "see 'pidtrack --help'"
 }
 
@@ -243,7 +243,7 @@ test_help_names_every_command() {
 		pt $flag
 		code_is 0
 		silent
-		for command in run watch wait fingerprint features; do
+		for command in run watch verify wait fingerprint features; do
 			out_matches "$NL  $command "
 		done
 	done
@@ -252,7 +252,7 @@ test_help_names_every_command() {
 test_each_command_has_help() {
 	local command flag
 
-	for command in run watch wait fingerprint features; do
+	for command in run watch verify wait fingerprint features; do
 		for flag in --help -h; do
 			pt $command $flag
 			code_is 0
@@ -270,7 +270,7 @@ test_each_command_has_help() {
 test_help_can_be_asked_for_in_words() {
 	local command word
 
-	for command in "" run watch wait fingerprint features; do
+	for command in "" run watch verify wait fingerprint features; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		cp out asked
@@ -295,7 +295,7 @@ test_help_can_be_asked_for_in_words() {
 test_no_line_of_help_is_wider_than_a_terminal() {
 	local command
 
-	for command in "" run watch wait fingerprint features; do
+	for command in "" run watch verify wait fingerprint features; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		out_matches .
@@ -308,7 +308,7 @@ test_the_manual_knows_every_option_of_help() {
 	local command option
 
 	[[ -r $page ]] || skip "no manual beside the test"
-	for command in "" run watch wait fingerprint features; do
+	for command in "" run watch verify wait fingerprint features; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		for option in $(grep -o '^  --[a-z-]*' out); do
@@ -335,7 +335,7 @@ test_bash_completes_what_help_lists() {
 	# shellcheck disable=SC1090
 	. "$file" || die "it is no bash"
 	completes ''
-	out_is 'help run watch wait fingerprint features --help --version '
+	out_is 'help run watch verify wait fingerprint features --help --version '
 	completes wa
 	out_is 'watch wait '
 	completes f help
@@ -350,6 +350,8 @@ test_bash_completes_what_help_lists() {
 	out_matches "^$$ "
 	touch a.record
 	completes a.rec wait
+	out_is 'a.record '
+	completes a.rec verify
 	out_is 'a.record '
 	completes tru run --
 	out_matches '(^| )true '
@@ -405,6 +407,7 @@ test_nothing_to_do_is_a_usage_error() {
 	usage run --detach --- 'which command?'
 	usage watch --- 'which PROCESS? PID, PID:INODE or a record file'
 	usage wait --- 'which PROCESS?'
+	usage verify --- 'which PROCESS? PID, PID:INODE or a record file'
 	usage fingerprint --- 'which PROCESS?'
 	usage fingerprint 1 1 --- 'one PROCESS at a time, not 2'
 	usage features clone3 --- '--require NAME'
@@ -1168,7 +1171,7 @@ test_output_that_cannot_be_written_is_a_failure() {
 	[[ -c /dev/full ]] || skip "no /dev/full"
 	hold exit 0
 	for words in "watch $pid" "watch --json $pid" "fingerprint $pid" \
-		"fingerprint --json $pid" features "features --json" --help \
+		"verify $pid" "verify --json $pid" "fingerprint --json $pid" features "features --json" --help \
 		--version "run --help"; do
 		code=0
 		# shellcheck disable=SC2086
@@ -1725,8 +1728,159 @@ unreadable() {
 }
 
 test_a_record_that_cannot_be_read_is_told_why() {
+	unreadable verify
+	unreadable verify --json --strict
 	unreadable wait
 	unreadable watch
+}
+
+# ---- verify ----
+
+# Usage: verdict_is CODE VERDICT EVIDENCE NAME, of verify, with and without --json;
+# EVIDENCE is a pattern
+verdict_is() {
+	local evidence
+
+	pt verify "$4"
+	code_is "$1"
+	silent
+	out_matches "^$4(:[0-9]+)? $2: [a-z/][^:]* \(compared: ($3)\)\$"
+	evidence=${BASH_REMATCH[2]}
+	pt verify --strict --json "$4"
+	code_is "$1"
+	json_is 'o["event"], o["verdict"], ", ".join(o["evidence"]) or "nothing"' \
+		"('verified', '$2', '$evidence')"
+}
+
+test_verify_tells_whether_the_process_of_a_record_is_there() {
+	need_inodes
+	hold_recorded exit 0
+	verdict_is 0 same 'boot, .*inode' a.record
+	forge 'boot=[^,]*' 'boot=00000000-0000-4000-8000-000000000000'
+	verdict_is 1 other-boot boot another.record
+	forge 'inode=[0-9]*' 'inode=1'
+	verdict_is 1 reused 'boot, .*inode' another.record
+	forge 'inode=[0-9]*,(.*)pidns=[0-9]*' '\1pidns=1'
+	verdict_is 3 unproven nothing another.record
+	forge 'inode=[0-9]*,' ''
+	verdict_is 0 same 'boot, pid, start' another.record
+	release
+	wait $host
+	verdict_is 1 gone 'boot, pid' a.record
+}
+
+test_verify_knows_a_zombie() {
+	need_inodes
+	hold_zombie
+	"$PIDTRACK" fingerprint "$pid" >a.fingerprint
+	verdict_is 1 exited 'boot, .*inode' a.fingerprint
+	verdict_is 1 exited 'boot, .*inode' "$(name_of "$pid")"
+	# and leaves it one
+	[[ $(cut -d' ' -f3 "/proc/$pid/stat") == Z ]] || die "no zombie any more"
+	release
+}
+
+test_verify_knows_records_of_others() {
+	hold exit 0
+	printf '%s\n' $pid >a.pid
+	verdict_is 3 unproven pid a.pid
+	printf '%s\n%s\n' $pid "$(cut -d' ' -f22 /proc/$pid/stat)" >box.pid
+	verdict_is 0 same 'pid, start' box.pid
+	printf '%s\n%s\n' $pid 1 >box.pid
+	verdict_is 1 reused 'pid, start' box.pid
+	printf '%s\n%s\n' $pid "$(realpath /proc/$pid/exe)" >brood.pid
+	verdict_is 3 unproven 'pid, exe' brood.pid
+	pt verify --json brood.pid
+	json_is 'o["format"], o["exe"], o["pid"]' \
+		"('brood-box', '$(realpath /proc/$pid/exe)', $pid)"
+	printf '%s\n\nservices-mux-v1\n' $pid >box.pid
+	pt verify --json box.pid
+	json_is 'o["format"], o["capability"]' "('boxlite', 'services-mux-v1')"
+	release
+	wait $pid
+	verdict_is 1 gone pid a.pid
+}
+
+test_verify_prints_what_a_record_says() {
+	hold_recorded exit 0
+	pt verify --json a.record
+	json_is 'sorted(o)' "['capability', 'event', 'evidence', 'exe', 'format', 'inode', 'label', 'payload', 'pid', 'reason', 'record', 'time', 'verdict']"
+	json_is 'o["format"], o["pid"], o["label"], o["record"], o["payload"]' \
+		"('native', $pid, 'a web', 'a.record', None)"
+	printf 'payload=%%00a b%%25%%ff"\n' | tr -d ' "' >payload
+	forge 'label=.*' "$(<payload)"
+	pt verify --json another.record
+	json_is 'o["label"], o["payload"]' "(None, '%00ab%25%ff')"
+	forge 'label=.*' 'payload='
+	pt verify --json another.record
+	json_is 'o["payload"]' ''
+	# also of one that ended
+	forge 'label=.*' "payload=$(printf '%%00%.0s' {1..1024})"
+	release
+	wait $host
+	pt verify --json another.record
+	json_is 'o["verdict"], len(o["payload"])' "('gone', 3072)"
+}
+
+test_verify_takes_pids_and_inodes() {
+	need_inodes
+	hold exit 0
+	name=$(name_of $pid)
+	verdict_is 0 same 'boot, .*inode' "$name"
+	verdict_is 3 unproven pid $pid
+	verdict_is 1 reused 'pid, inode' $pid:1
+	pt verify --json "$name"
+	json_is 'o["record"], o["format"], o["pid"], o["payload"], o["inode"]' \
+		"(None, None, $pid, None, ${name#*:})"
+	release
+	wait $pid
+	verdict_is 1 gone pid "$name"
+	verdict_is 1 gone pid $pid
+}
+
+test_verify_of_several_exits_with_the_highest_code() {
+	hold_recorded exit 0
+	forge 'boot=[^,]*' 'boot=00000000-0000-4000-8000-000000000000'
+	pt verify a.record a.record
+	code_is 0
+	[[ $(wc -l <out) == 2 ]] || die "not two lines"
+	pt verify a.record another.record
+	code_is 1
+	pt verify another.record $pid a.record
+	code_is 3
+	"$PIDTRACK" verify nowhere another.record $pid a.record >out 2>err
+	[[ $? == 4 ]] || die "not 4"
+	[[ $(wc -l <out) == 3 && $(wc -l <err) == 1 ]] || die "lines"
+	usage verify a.record 0 --- "'0' is no process"
+	release
+}
+
+test_verify_changes_nothing() {
+	hold_recorded exit 0
+	kill -STOP $pid
+	until [[ $(cut -d' ' -f3 /proc/$pid/stat) == T ]]; do :; done
+	mkdir closed
+	cp a.record closed
+	chmod 500 closed
+	chmod 400 closed/a.record
+	stat -c '%i %s %Y %Z %a' closed closed/a.record >before
+	pt verify --strict closed/a.record
+	code_is 0
+	stat -c '%i %s %Y %Z %a' closed closed/a.record >after
+	cmp before after || die "it is another"
+	[[ $(cut -d' ' -f3 /proc/$pid/stat) == T ]] || die "it was continued"
+	chmod 700 closed
+	kill -CONT $pid
+	release
+}
+
+test_a_records_name_cannot_forge_a_line() {
+	hold_recorded exit 0
+	cp a.record "x${NL}a.record same: y"
+	pt verify "x${NL}a.record same: y"
+	code_is 0
+	[[ $(wc -l <out) == 1 && $out == "x?a.record same: y same: "* ]] || die "$out"
+	release
 }
 
 # ---- fingerprint ----

@@ -29,7 +29,7 @@ _pidtrack()
 			"$(_pidtrack_words "$tool" "$command")" -- "$word")
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word" | sort -u)
-	elif [[ $command =~ ^(watch|wait|fingerprint)$ ]]; then
+	elif [[ $command =~ ^(watch|verify|wait|fingerprint)$ ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -W \
 			"$(cd /proc && echo [1-9]*)" -- "$word")
 	fi

@@ -12,6 +12,8 @@
 #include "owned.h"
 #include "record.h"
 
+#define PATH_WORDS_SIZE (TARGET_NAME_SIZE - PROCESS_NAME_SIZE - 3)
+
 static const char *advice_on(const char *backend, int error)
 {
 	if (error == -EMFILE)
@@ -62,20 +64,39 @@ void target_of(struct pidtrack_process *process, struct target *ret_target)
 	pidtrack_process_set_userdata(process, target);
 }
 
-/* "PID:INODE (FILE)": the end of the file's name if it is long, in one line. */
-static void note_record(struct target *target, const char *path)
+/* A file's name on one line, and if it is long the end of it. */
+static void path_words(const char *path, char ret_words[PATH_WORDS_SIZE])
 {
-	char id[PROCESS_NAME_SIZE];
-	size_t n = strlen(path), most = sizeof(target->name) - sizeof(id) - 8;
-	bool cut = n > most;
+	size_t n = strlen(path), most = PATH_WORDS_SIZE - sizeof("...");
 
-	process_name_format(&target->id, id);
-	format_text(target->name, sizeof(target->name), "%s (%s%s)", id,
-		    cut ? "..." : "", cut ? path + n - most : path);
-	for (char *c = target->name; *c; c++) {
+	format_text(ret_words, PATH_WORDS_SIZE, "%s%s", n > most ? "..." : "",
+		    n > most ? path + n - most : path);
+	for (char *c = ret_words; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	}
+}
+
+void target_of_record(const struct pidtrack_record *record, const char *path,
+		      struct target *ret_target)
+{
+	char words[PATH_WORDS_SIZE];
+
+	memset(ret_target, 0, sizeof(*ret_target));
+	ret_target->id.pid = pidtrack_record_pid(record);
+	ret_target->id.record = path;
+	path_words(path, words);
+	format_text(ret_target->name, sizeof(ret_target->name), "%s", words);
+	note_label(ret_target, pidtrack_record_label(record));
+}
+
+static void note_record(struct target *target, const char *path)
+{
+	char id[PROCESS_NAME_SIZE], words[PATH_WORDS_SIZE];
+
+	process_name_format(&target->id, id);
+	path_words(path, words);
+	format_text(target->name, sizeof(target->name), "%s (%s)", id, words);
 	target->id.record = path;
 }
 

@@ -39,6 +39,10 @@ int tracker_failed(const char *doing, int error);
 /* Fills in @target, which must stay where it is: events will find it. */
 void target_of(struct pidtrack_process *process, struct target *ret_target);
 
+/* Of a process that is not tracked: @path's, which says @record. */
+void target_of_record(const struct pidtrack_record *record, const char *path,
+		      struct target *ret_target);
+
 /*
  * Tracks the @n processes that @words name, *@ret_attached of them with
  * success; these come first in @targets.  A word that is no PROCESS at all is

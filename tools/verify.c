@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * pidtrack verify: whether the process of a record is there; only looks.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "complain.h"
+#include "format.h"
+#include "output.h"
+#include "owned.h"
+#include "record.h"
+#include "target.h"
+#include "verdict.h"
+
+struct verify {
+	bool strict;
+	bool json;
+	struct pidtrack *tracker;
+};
+
+static int set_strict(void *to, const char *value)
+{
+	((struct verify *)to)->strict = true;
+	return 0;
+}
+
+static int set_json(void *to, const char *value)
+{
+	((struct verify *)to)->json = true;
+	return 0;
+}
+
+static const struct command_option options[] = {
+	{ "strict", NULL, "only an inode or a start time proves it",
+	  set_strict },
+	{ "json", NULL, "one JSON object a line", set_json },
+	{ 0 },
+};
+
+/* ---- telling ---- */
+
+#define PAYLOAD_SIZE (3 * 1024 + 1) /* bytes; each may be %XX */
+
+/* Bytes of any kind as a record has them: plain ASCII, the rest as %XX. */
+static void escape(const unsigned char *bytes, size_t n,
+		   char ret_text[PAYLOAD_SIZE])
+{
+	static const char plain[] = "0123456789"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "/._-+@:";
+	char *text = ret_text;
+
+	for (size_t i = 0; i < n && text + 3 < ret_text + PAYLOAD_SIZE; i++) {
+		if (bytes[i] && strchr(plain, bytes[i]))
+			*text++ = (char)bytes[i];
+		else
+			text += format_text(text, 4, "%%%02x", bytes[i]);
+	}
+	*text = 0;
+}
+
+/* Members format, capability, exe, payload; null without a record. */
+static void record_json(const struct pidtrack_record *record, struct json *json)
+{
+	char text[PAYLOAD_SIZE];
+	const void *payload;
+	size_t n;
+
+	if (!record) {
+		json_null(json, "format");
+		json_null(json, "capability");
+		json_null(json, "exe");
+		json_null(json, "payload");
+		return;
+	}
+	payload = pidtrack_record_payload(record, &n);
+	if (payload)
+		escape(payload, n, text);
+	json_string(
+		json, "format",
+		pidtrack_record_format_name(pidtrack_record_format(record)));
+	json_string(json, "capability", pidtrack_record_capability(record));
+	json_string(json, "exe", pidtrack_record_exe(record));
+	json_string(json, "payload", payload ? text : NULL);
+}
+
+static int exit_code_of(const struct verify *verify,
+			const struct pidtrack_comparison *comparison)
+{
+	const uint32_t proof = PIDTRACK_EVIDENCE_INODE |
+			       PIDTRACK_EVIDENCE_START;
+
+	if (verify->strict && comparison->verdict == PIDTRACK_VERDICT_SAME &&
+	    !(comparison->evidence & proof))
+		return EXIT_UNTOLD;
+	return verdict_exit_code(comparison->verdict);
+}
+
+static int print_verdict(const struct verify *verify,
+			 const struct target *target,
+			 const struct pidtrack_record *record,
+			 const struct pidtrack_comparison *comparison)
+{
+	struct json object;
+
+	if (verify->json) {
+		json_begin(&object);
+		target_json(target, "verified", &object);
+		verdict_json(comparison, &object);
+		record_json(record, &object);
+		json_end(&object);
+	} else {
+		printf("%s ", target->name);
+		verdict_print(comparison);
+	}
+	return exit_code_of(verify, comparison);
+}
+
+/* ---- verifying ---- */
+
+static int verify_record(const struct verify *verify, const char *path)
+{
+	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
+	struct pidtrack_comparison comparison = { 0 };
+	struct target target;
+	int r;
+
+	r = record_read(path, &record);
+	if (r)
+		return r;
+	r = pidtrack_verify(verify->tracker, record, &comparison,
+			    sizeof(comparison));
+	if (r < 0)
+		return tracker_failed("verifying", r);
+	target_of_record(record, path, &target);
+	return print_verdict(verify, &target, record, &comparison);
+}
+
+/*
+ * Of what has the number: a number alone is somebody's; if the inode was right,
+ * comparing it with itself tells whether it runs.
+ */
+static void compare_number(const struct target *target, bool has_inode,
+			   struct pidtrack_comparison *ret_comparison)
+{
+	*ret_comparison = (struct pidtrack_comparison){
+		.verdict = PIDTRACK_VERDICT_UNPROVEN,
+		.evidence = PIDTRACK_EVIDENCE_PID,
+		.reason = "only a number was given, which somebody has",
+	};
+	if (!has_inode)
+		return;
+	ret_comparison->evidence = 0;
+	ret_comparison->reason = "the kernel refuses to tell";
+	pidtrack_process_compare(target->process, target->fingerprint,
+				 ret_comparison, sizeof(*ret_comparison));
+}
+
+/* Return: whether @error is a verdict on a process named by number. */
+static bool conclude(int error, struct pidtrack_comparison *ret_comparison)
+{
+	static const struct {
+		int error;
+		struct pidtrack_comparison comparison;
+	} verdicts[] = {
+		{ -ESRCH,
+		  { PIDTRACK_VERDICT_GONE, PIDTRACK_EVIDENCE_PID,
+		    "no process has its number" } },
+		{ -ESTALE,
+		  { PIDTRACK_VERDICT_REUSED,
+		    PIDTRACK_EVIDENCE_PID | PIDTRACK_EVIDENCE_INODE,
+		    "the pidfs inode is another" } },
+		{ -EOPNOTSUPP,
+		  { PIDTRACK_VERDICT_UNPROVEN, 0,
+		    "this kernel gives processes no inode" } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++) {
+		if (verdicts[i].error == error) {
+			*ret_comparison = verdicts[i].comparison;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int verify_number(const struct verify *verify,
+			 const struct process_name *name)
+{
+	struct pidtrack_comparison comparison;
+	struct pidtrack_process *process;
+	struct target target = { .id = *name };
+	int r;
+
+	process_name_format(name, target.name);
+	r = pidtrack_attach(verify->tracker, name->pid, name->inode,
+			    PIDTRACK_ATTACH_OBSERVE, &process);
+	if (r == 0) {
+		target_of(process, &target);
+		compare_number(&target, name->inode, &comparison);
+	} else if (!conclude(r, &comparison)) {
+		return process_name_not_attached(name, r);
+	}
+	r = print_verdict(verify, &target, NULL, &comparison);
+	pidtrack_process_free(target.process);
+	return r;
+}
+
+/* Return: the highest exit code of the @n processes. */
+static int verify_all(const struct verify *verify, char **words, size_t n)
+{
+	int highest = EXIT_AS_ASKED;
+
+	for (size_t i = 0; i < n; i++) {
+		struct process_name name;
+		int r = process_name_parse(words[i], &name);
+
+		if (r)
+			return r;
+	}
+
+	for (size_t i = 0; i < n; i++) {
+		struct process_name name;
+		int r = process_name_parse(words[i], &name);
+
+		if (r == 0)
+			r = name.record ? verify_record(verify, name.record) :
+					  verify_number(verify, &name);
+		if (r > highest)
+			highest = r;
+	}
+	return highest;
+}
+
+static int verify_run(int argc, char **argv)
+{
+	CLEANUP(pidtrack_freep) struct pidtrack *tracker = NULL;
+	struct verify verify = { 0 };
+	int r;
+
+	r = arguments_parse(&command_verify, &verify, &argc, &argv);
+	if (r != ARGUMENTS_FINE)
+		return r;
+	if (argc == 0)
+		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
+	r = tracker_open(&tracker);
+	if (r)
+		return r;
+
+	output_begin();
+	verify.tracker = tracker;
+	return output_finish(verify_all(&verify, argv, (size_t)argc));
+}
+
+const struct command command_verify = {
+	.name = "verify",
+	.operands = "PROCESS...",
+	.purpose = "Tells whether the processes of records are still there",
+	.more = "PROCESS is a record file, PID:INODE, or PID, which proves\n"
+		"nothing.  Told are the verdict (same, exited, reused, gone,\n"
+		"other-boot, unproven), the reason and the evidence.  This\n"
+		"only looks: nothing is signalled, written, waited for or\n"
+		"kept.\n"
+		"\n"
+		"Exits with 0 if it is the same, and runs; 1 if it has\n"
+		"ended, is gone, or was before the last boot, or another has\n"
+		"its number; 3 if it is unproven, 4 if the record cannot be\n"
+		"read or for another failure, 2 for a wrong command line; of\n"
+		"several PROCESSes with the highest of these.\n",
+	.options = options,
+	.run = verify_run,
+};
