@@ -1952,7 +1952,7 @@ test_what_is_no_fingerprint_is_a_usage_error() {
 }
 
 test_a_record_is_no_fingerprint_and_told_where_it_is() {
-	local advice="the fingerprint in it is \"\$(grep -o 'pidtrack1:.*' 'a record')\""
+	local advice="'pidtrack verify' takes it; the fingerprint in it is \"\$(grep -o 'pidtrack1:.*' 'a record')\""
 
 	pt run --record 'a record' "$SHIM"
 	usage fingerprint --compare 'a record' $$ --- "'a record' is a file; $advice"

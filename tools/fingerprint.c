@@ -90,8 +90,9 @@ static int print_verdict(const struct target *target,
 static int complain_of_text(const char *text)
 {
 	if (access(text, F_OK) == 0)
-		return complain_usage("'%s' is a file; the fingerprint in it "
-				      "is \"$(grep -o 'pidtrack1:.*' '%s')\"",
+		return complain_usage("'%s' is a file; 'pidtrack verify' takes "
+				      "it; the fingerprint in it is "
+				      "\"$(grep -o 'pidtrack1:.*' '%s')\"",
 				      text, text);
 	if (strstr(text, "\nfingerprint="))
 		return complain_usage("a whole record is no fingerprint: give "
