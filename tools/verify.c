@@ -18,7 +18,7 @@
 struct verify {
 	bool strict;
 	bool json;
-	struct pidtrack *tracker;
+	struct pidtrack *tracker; /* for numbers */
 };
 
 static int set_strict(void *to, const char *value)
@@ -132,8 +132,7 @@ static int verify_record(const struct verify *verify, const char *path)
 	r = record_read(path, &record);
 	if (r)
 		return r;
-	r = pidtrack_verify(verify->tracker, record, &comparison,
-			    sizeof(comparison));
+	r = pidtrack_verify(NULL, record, &comparison, sizeof(comparison));
 	if (r < 0)
 		return tracker_failed("verifying", r);
 	target_of_record(record, path, &target);
@@ -210,18 +209,25 @@ static int verify_number(const struct verify *verify,
 	return r;
 }
 
-/* Return: the highest exit code of the @n processes. */
-static int verify_all(const struct verify *verify, char **words, size_t n)
+/* Whether all words are names; a tracker for those that are no records. */
+static int prepare(struct verify *verify, char **words, size_t n)
 {
-	int highest = EXIT_AS_ASKED;
-
 	for (size_t i = 0; i < n; i++) {
 		struct process_name name;
 		int r = process_name_parse(words[i], &name);
 
+		if (r == 0 && !name.record && !verify->tracker)
+			r = tracker_open(&verify->tracker);
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+/* Return: the highest exit code of the @n processes. */
+static int verify_all(const struct verify *verify, char **words, size_t n)
+{
+	int highest = EXIT_AS_ASKED;
 
 	for (size_t i = 0; i < n; i++) {
 		struct process_name name;
@@ -238,7 +244,6 @@ static int verify_all(const struct verify *verify, char **words, size_t n)
 
 static int verify_run(int argc, char **argv)
 {
-	CLEANUP(pidtrack_freep) struct pidtrack *tracker = NULL;
 	struct verify verify = { 0 };
 	int r;
 
@@ -247,13 +252,13 @@ static int verify_run(int argc, char **argv)
 		return r;
 	if (argc == 0)
 		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
-	r = tracker_open(&tracker);
-	if (r)
-		return r;
-
-	output_begin();
-	verify.tracker = tracker;
-	return output_finish(verify_all(&verify, argv, (size_t)argc));
+	r = prepare(&verify, argv, (size_t)argc);
+	if (r == 0) {
+		output_begin();
+		r = output_finish(verify_all(&verify, argv, (size_t)argc));
+	}
+	pidtrack_free(verify.tracker);
+	return r;
 }
 
 const struct command command_verify = {
