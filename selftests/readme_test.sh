@@ -79,15 +79,16 @@ minds_its_own_input()
 
 # ---- what can be pasted ----
 
-# A place as README has it: host.c, build/, and a cc that makes what that was
-# made with.  "sleep 1" is long enough however slow the machine is: it ends when
+# A place as README has it: build/ with host.c in it, of which only what is made
+# here is written, and a cc that makes what that was made with.  "sleep 1" is long enough however slow the machine is: it ends when
 # pidtrack wait has a pidfd.
 prepare_paste()
 {
 	paste=$work/paste
-	mkdir -p "$paste" "$work/bin"
-	ln -s "$PIDTRACK_BUILD" "$paste/build"
-	cp "$work/host.c" "$paste"
+	mkdir -p "$paste/build" "$work/bin"
+	ln -s "$PIDTRACK_BUILD"/* "$paste/build"
+	rm -f "$paste/build"/host* "$paste/build"/web.*
+	cp "$work/host.c" "$paste/build"
 	cat >"$work/bin/cc" <<-END
 	#!/bin/sh
 	PATH='$PATH'
@@ -116,18 +117,26 @@ prepare_paste()
 # orphans coming to the shell.  Usage: pasted N FILE
 pasted()
 {
-	block sh "$1" "$2" >"$paste/block"
-	[ -s "$paste/block" ] || return 1
+	block sh "$1" "$2" >"$work/block"
+	[ -s "$work/block" ] || return 1
 	# as an earlier block has it
-	{ [ "$1" -le 3 ] || echo 'PATH=$PWD/build/tools:$PATH'; cat "$paste/block"; } \
-		>"$paste/commands"
+	{ [ "$1" -le 3 ] || echo 'PATH=$PWD/build/tools:$PATH'; cat "$work/block"; } \
+		>"$work/commands"
 	(cd "$paste" && PATH=$work/bin:$PATH python3 -c '
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-os.execvp("bash", ["bash", "-c", ". ./commands; wait"])' \
+os.execvp("bash", ["bash", "-c", ". ../commands; wait"])' \
 		</dev/null >"$work/pasted" 2>"$work/errors")
 	cat "$work/pasted" "$work/errors"
-	[ ! -s "$work/errors" ]
+	[ ! -s "$work/errors" ] && only_build_is_written
+}
+
+# What lies beside README would be taken for a part of the sources.
+only_build_is_written()
+{
+	(cd "$paste" && echo *) >"$work/beside"
+	cat "$work/beside"
+	[ "$(cat "$work/beside")" = build ]
 }
 
 # With each library the program prints what README says.
@@ -155,8 +164,8 @@ shows_the_tool()
 {
 	pasted 3 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
-		'^web.record same: ' '^{"event":"verified",.*"label":"web"' \
-		'^web.record gone: ' \
+		'^build/web.record same: ' '^{"event":"verified",.*"label":"web"' \
+		'^build/web.record gone: ' \
 		' attached running ' ' (exited|reaped) signal SIGTERM ' \
 		'^143$' ' gone: ' '^FEATURE ' '^at least the floor$'
 }
