@@ -9,11 +9,13 @@ set -u
 root=$1
 licence='SPDX-License-Identifier: LGPL-2.1-or-later OR MIT'
 
-# What is or would be committed; in a copy without git, everything.
+# What git knows; where it is not to be asked, everything but what is built.  A
+# repository that a copy lies in knows nothing of the copy.
 files()
 {
-	git -C "$1" ls-files -co --exclude-standard 2>/dev/null ||
-		(cd "$1" && find . -type f | sed 's|^\./||')
+	{ [ -e "$1/.git" ] && git -C "$1" ls-files 2>/dev/null; } ||
+		(cd "$1" && find . \( -path ./.git -o -path './build*' \) -prune \
+			-o -type f -print | sed 's|^\./||')
 }
 
 # Texts and lists of bytes cannot say it in a comment.
@@ -48,5 +50,22 @@ check a_planted_file_with_license_is_fine licensed "$work/planted"
 mkdir "$work/planted/src"
 echo "/* $licence */" >"$work/planted/src/x.c"
 refuse a_planted_directory_is_found top_is_as_agreed "$work/planted"
+mkdir "$work/copy" "$work/copy/build"
+echo "/* $licence */" >"$work/copy/LICENSE"
+echo 'int main(void) { return 0; }' >"$work/copy/build/host.c"
+check what_is_built_needs_no_license licensed "$work/copy"
+check what_is_built_may_be_at_the_top top_is_as_agreed "$work/copy"
+
+# What somebody wrote beside README is theirs until git is told of it.
+mkdir "$work/repository"
+git init -q "$work/repository"
+echo "/* $licence */" >"$work/repository/LICENSE"
+git -C "$work/repository" add LICENSE
+echo 'int main(void) { return 0; }' >"$work/repository/host.c"
+check what_git_does_not_know_needs_no_license licensed "$work/repository"
+check what_git_does_not_know_is_not_at_the_top top_is_as_agreed "$work/repository"
+git -C "$work/repository" add host.c
+refuse a_planted_file_git_knows_is_found licensed "$work/repository"
+refuse a_planted_stranger_git_knows_is_found top_is_as_agreed "$work/repository"
 
 finish
