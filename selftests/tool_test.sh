@@ -1342,6 +1342,22 @@ test_a_table_has_colours_unless_told_otherwise() {
 	[[ ! $out =~ $ESC\[[0-9]+m ]] || die "colours"
 }
 
+# A shell that does not wait writes there, too.
+test_in_the_background_of_a_terminal_there_are_lines() {
+	command -v script >/dev/null || skip "no script(1)"
+	hold
+	TERM=vt100 script -qec \
+		"bash -mc '\"$PIDTRACK\" watch $pid & wait'" \
+		/dev/null </dev/null 9>&- | while IFS= read -r line; do
+		echo "$line"
+		[[ $line != *"$pid"* ]] || kill -TERM $pid 2>/dev/null
+	done >out
+	out=$(tr -d '\r' <out)
+	[[ $out != *"$ESC"* ]] || die "it is drawn on the terminal"
+	out_matches "^$pid(:[0-9]+)? attached running "
+	out_matches " (exited|reaped) "
+}
+
 test_a_dumb_terminal_has_lines() {
 	TERM_HERE=dumb table 24 100
 	out_matches "^$pid(:[0-9]+)? attached running "

@@ -31,7 +31,7 @@ bool table_wanted(void)
 {
 	const char *term = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && term && *term &&
+	return tcgetpgrp(STDOUT_FILENO) == getpgrp() && term && *term &&
 	       strcmp(term, "dumb") != 0;
 }
 

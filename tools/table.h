@@ -15,7 +15,8 @@
 
 struct table;
 
-/* Whether standard output is a terminal that can move its cursor. */
+/* Whether standard output is a terminal that can move its cursor, and ours to
+ * draw on: in the background a shell writes on it, too. */
 bool table_wanted(void);
 
 /* Return: a table of @targets, or NULL for want of memory. */

@@ -155,8 +155,8 @@ const struct command command_watch = {
 		   "ended",
 	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
 		"record file, for the process that it is of.\n"
-		"A table on a terminal, lines elsewhere.  Ends quietly when\n"
-		"nobody reads any more.\n"
+		"A table in the foreground of a terminal, lines elsewhere.\n"
+		"Ends quietly when nobody reads any more.\n"
 		"\n"
 		"Exits with 0; 1 if a PROCESS does not exist, the others\n"
 		"are watched; 2 for a wrong command line, 3 if a PROCESS\n"
