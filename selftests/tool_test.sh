@@ -1319,7 +1319,18 @@ test_watch_on_a_terminal_is_a_table() {
 	code_is 0
 	out_matches 'PID +COMMAND +AGE +STATE +STATUS +SOURCE +LAST EVENT'
 	out_matches "$pid +pt-shim +[0-9]+s  running +- +- +-"
-	out_matches "$pid +pt-shim +[0-9]+s  reaped +signal SIGTERM +recovered +..:..:.. (exited|reaped)"
+	out_matches "$pid +pt-shim +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)"
+}
+
+test_a_table_fits_80_columns() {
+	need_exit_info
+	table 24 80
+	code_is 0
+	out_matches "$pid +pt-shim +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)$ESC"
+	# whatever the columns are filled with
+	out_matches "(^|m)(PID +[^$ESC]* )LAST EVENT"
+	[[ $((${#BASH_REMATCH[2]} + 15)) -le 79 ]] ||
+		die "an event at ${#BASH_REMATCH[2]} is cut"
 }
 
 test_a_table_is_no_wider_than_the_terminal() {

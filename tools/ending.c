@@ -37,6 +37,23 @@ void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
 	}
 }
 
+void ending_brief(const struct ending *ending,
+		  char ret_words[ENDING_BRIEF_SIZE])
+{
+	char name[16];
+
+	if (ending->source == PIDTRACK_SOURCE_UNKNOWN) {
+		format_text(ret_words, ENDING_BRIEF_SIZE, "unknown");
+	} else if (WIFEXITED(ending->status)) {
+		format_text(ret_words, ENDING_BRIEF_SIZE, "code %d",
+			    WEXITSTATUS(ending->status));
+	} else {
+		signal_words(WTERMSIG(ending->status), name, sizeof(name));
+		format_text(ret_words, ENDING_BRIEF_SIZE, "%s%s", name,
+			    WCOREDUMP(ending->status) ? ", core" : "");
+	}
+}
+
 static void signal_json(int status, struct json *json)
 {
 	char name[32];

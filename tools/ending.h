@@ -10,7 +10,8 @@
 #include "json.h"
 #include "pidtrack.h"
 
-#define ENDING_SIZE 64 /* bytes of its words, the final NUL included */
+#define ENDING_SIZE 64	     /* bytes of its words, the final NUL included */
+#define ENDING_BRIEF_SIZE 32 /* likewise of its brief words */
 
 struct ending {
 	int32_t status;	 /* as of wait(2); -1 while the source is unknown */
@@ -20,6 +21,11 @@ struct ending {
 /* "code 3", "signal SIGKILL", "signal SIGSEGV, core dumped", "status unknown"
  */
 void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE]);
+
+/* For a column that says what it is of: "code 3", "SIGKILL", "SIGSEGV, core",
+ * "unknown". */
+void ending_brief(const struct ending *ending,
+		  char ret_words[ENDING_BRIEF_SIZE]);
 
 /* Members status, exit_code, signal, signal_name, core_dumped, source. */
 void ending_json(const struct ending *ending, struct json *json);

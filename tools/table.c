@@ -72,9 +72,11 @@ static void age_words(uint64_t age, char ret_words[16])
 		format_text(ret_words, 16, "%um%02us", m, s);
 	else if (m < 24 * 60)
 		format_text(ret_words, 16, "%uh%02um", m / 60, m % 60);
-	else
+	else if (m < 100 * 24 * 60)
 		format_text(ret_words, 16, "%ud%02uh", m / 60 / 24,
 			    m / 60 % 24);
+	else
+		format_text(ret_words, 16, "%ud", m / 60 / 24);
 }
 
 static void event_words(const struct target *target, char ret_words[32])
@@ -114,13 +116,15 @@ static void draw_line(struct table *table, const char *text, const char *colour)
 	table->lines++;
 }
 
-#define ROW_FORMAT "%-9s %-15s %7s  %-8s %-28s %-10s %s"
+/* With an event, "12:34:56 reaped", it fits 80 columns: the largest pid has 7
+ * digits, "SIGSEGV, core" 13 letters. */
+#define ROW_FORMAT "%-7s %-15s %6s  %-7s %-13s %-9s %s"
 
 static void draw_row(struct table *table, struct row *row,
 		     const struct target *target)
 {
 	char text[ROW_SIZE], pid[16], age[16] = "-", event[32];
-	char words[ENDING_SIZE] = "-";
+	char words[ENDING_BRIEF_SIZE] = "-";
 	int state = pidtrack_process_state(target->process);
 	const char *source = "-";
 
@@ -132,7 +136,7 @@ static void draw_row(struct table *table, struct row *row,
 		age_words(row->age, age);
 	event_words(target, event);
 	if (target->ended) {
-		ending_words(&target->ending, words);
+		ending_brief(&target->ending, words);
 		source = pidtrack_source_name(target->ending.source);
 	}
 	format_text(text, sizeof(text), ROW_FORMAT, pid,
