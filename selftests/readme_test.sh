@@ -117,11 +117,8 @@ prepare_paste()
 # orphans coming to the shell.  Usage: pasted N FILE
 pasted()
 {
-	block sh "$1" "$2" >"$work/block"
-	[ -s "$work/block" ] || return 1
-	# as an earlier block has it
-	{ [ "$1" -le 3 ] || echo 'PATH=$PWD/build/tools:$PATH'; cat "$work/block"; } \
-		>"$work/commands"
+	block sh "$1" "$2" >"$work/commands"
+	[ -s "$work/commands" ] || return 1
 	(cd "$paste" && PATH=$work/bin:$PATH python3 -c '
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
