@@ -381,6 +381,8 @@ test_an_option_without_its_value_says_what_it_wants() {
 	usage run --label '' true --- '--label wants a value'
 	usage wait 1 --timeout --- '--timeout wants a value: --timeout DURATION'
 	usage watch --json=yes 1 --- '--json takes no value'
+	usage run --help=yes --- '--help takes no value'
+	usage run --help= true --- '--help takes no value'
 }
 
 test_two_dashes_end_options() {

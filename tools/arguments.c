@@ -90,8 +90,9 @@ static int take_option(const struct command *command, void *to,
 	int r;
 
 	*ret_used = false;
-	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
-		return print_help(command);
+	if (strcmp(word, "-h") == 0 || is_named(word, "help", &value))
+		return value ? complain_usage("--help takes no value") :
+			       print_help(command);
 	option = find_option(command, word, &value);
 	if (!option)
 		return unknown_option(command, word);
