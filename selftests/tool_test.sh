@@ -366,7 +366,7 @@ test_the_manual_is_clean() {
 }
 
 test_an_unknown_option_is_told_the_nearest() {
-	usage run --detatch true --- "no option '--detatch'; did you mean '--detach'?"
+	usage run --detatch true --- "no option '--detatch'; did you mean '--detach'? See 'pidtrack run --help'"
 	usage run --recrd=x true --- "did you mean '--record'?"
 	usage watch --jsn 1 --- "did you mean '--json'?"
 	usage wait --time 1 1 --- "no option '--time'; did you mean '--timeout'?"

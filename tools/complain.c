@@ -2,6 +2,7 @@
 #include "complain.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,11 +65,14 @@ void complain(const char *format, ...)
 
 int complain_usage(const char *format, ...)
 {
+	const char *end = strrchr(format, '?');
+	bool asked = end && !end[1];
 	va_list arguments;
 	char hint[64];
 
-	format_text(hint, sizeof(hint), "; see 'pidtrack%s%s --help'",
-		    complaining ? " " : "", complaining ? complaining : "");
+	format_text(hint, sizeof(hint), "%s 'pidtrack%s%s --help'",
+		    asked ? " See" : "; see", complaining ? " " : "",
+		    complaining ? complaining : "");
 	va_start(arguments, format);
 	complain_list(hint, format, arguments);
 	va_end(arguments);
