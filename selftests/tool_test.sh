@@ -2123,6 +2123,30 @@ test_features_required_are_features_that_work() {
 	done <out
 }
 
+# One line on standard error, wherever the table goes.
+test_missing_features_that_are_required_are_named() {
+	local name works linux error words=() missing=
+
+	pt features
+	while read -r name works linux error _; do
+		[[ $name != FEATURE ]] || continue
+		words+=(--require "$name")
+		[[ $works == yes ]] || missing+="${missing:+, }$name ($error)"
+	done <out
+	[[ -n $missing ]] || skip "nothing is missing"
+	pt features "${words[@]}"
+	code_is 1
+	[[ $err == "pidtrack: features: missing: $missing" ]] ||
+		die "not what is missing: $missing"
+	pt features --json "${words[@]}"
+	code_is 1
+	json
+	[[ $err == "pidtrack: features: missing: $missing" ]] ||
+		die "not what is missing: $missing"
+	pt features
+	silent
+}
+
 test_a_feature_there_is_not_cannot_be_required() {
 	usage features --require xyzzy --- "no feature 'xyzzy'; 'pidtrack features' lists them"
 	usage features --require clon3 --- "did you mean 'clone3'?"

@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "complain.h"
+#include "format.h"
 #include "json.h"
 #include "nearest.h"
 #include "output.h"
@@ -80,30 +81,44 @@ static void print_line(uint32_t feature, int error)
 	       strerror(-error), pidtrack_feature_loss(feature));
 }
 
-/* Return: a bit for each feature that does not work. */
-static uint64_t print_all(bool json)
-{
-	uint64_t missing = 0;
+/* "clone3 (ENOSYS), ring (EPERM)", of those that are required. */
+struct missing {
+	char names[512];
+	size_t n; /* bytes of these */
+};
 
-	if (!json)
+static void note_missing(struct missing *missing, uint32_t feature, int error)
+{
+	const char *name = strerrorname_np(-error);
+
+	missing->n += format_text(missing->names + missing->n,
+				  sizeof(missing->names) - missing->n,
+				  "%s%s (%s)", missing->n ? ", " : "",
+				  pidtrack_feature_name(feature),
+				  name ? name : "?");
+}
+
+static void print_all(const struct features *features, struct missing *missing)
+{
+	if (!features->json)
 		printf("%-19s %-5s  %-5s  %s\n", "FEATURE", "WORKS", "LINUX",
 		       "WHY NOT, AND WHAT IS LOST");
 	for (uint32_t i = 0; pidtrack_feature_name(i); i++) {
 		int error = pidtrack_feature_probe(i);
 
-		if (error)
-			missing |= UINT64_C(1) << i;
-		if (json)
+		if (error && features->required & UINT64_C(1) << i)
+			note_missing(missing, i, error);
+		if (features->json)
 			print_json(i, error);
 		else
 			print_line(i, error);
 	}
-	return missing;
 }
 
 static int features_run(int argc, char **argv)
 {
 	struct features features = { 0 };
+	struct missing missing = { 0 };
 	int r;
 
 	r = arguments_parse(&command_features, &features, &argc, &argv);
@@ -115,9 +130,10 @@ static int features_run(int argc, char **argv)
 				      argv[0]);
 
 	output_begin();
-	r = print_all(features.json) & features.required ? EXIT_NO :
-							   EXIT_AS_ASKED;
-	return output_finish(r);
+	print_all(&features, &missing);
+	if (missing.n)
+		complain("missing: %s", missing.names);
+	return output_finish(missing.n ? EXIT_NO : EXIT_AS_ASKED);
 }
 
 const struct command command_features = {
@@ -127,7 +143,8 @@ const struct command command_features = {
 	.more = "Each is tried, none is concluded from a version.\n"
 		"\n"
 		"Exits with 0, whatever is missing; 1 if a NAME of\n"
-		"--require is; 2 for a wrong command line, 4 for a failure.\n",
+		"--require is, which is told on standard error; 2 for a\n"
+		"wrong command line, 4 for a failure.\n",
 	.options = options,
 	.run = features_run,
 };
