@@ -1239,10 +1239,10 @@ test_a_name_with_an_inode_is_no_other_process() {
 	code_is 0
 	pt fingerprint "$pid:18446744073709551615"
 	code_is 1
-	err_says "$pid:18446744073709551615 has ended; another process has the pid $pid now"
+	err_says "the process with pid $pid is not $pid:18446744073709551615 (it is $name)"
 	pt wait "$pid:1"
 	code_is 1
-	err_says 'has ended'
+	err_says "the process with pid $pid is not $pid:1 (it is $name)"
 	release
 }
 
@@ -2052,7 +2052,7 @@ test_whose_number_another_has_is_reused() {
 	# it is of the other one, which lives
 	pt fingerprint --compare "$text" $pid:1
 	code_is 1
-	err_says "$pid:1 has ended; another process has the pid $pid now"
+	err_says "the process with pid $pid is not $pid:1 (it is $(name_of $pid))"
 	release
 }
 

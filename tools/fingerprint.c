@@ -198,13 +198,13 @@ static int compare_with_next(struct pidtrack *tracker,
 	if (r == -ESRCH)
 		return compare_with_none(tracker, name, fingerprint);
 	if (r < 0)
-		return process_name_not_attached(name, r);
+		return process_name_not_attached(tracker, name, r);
 	r = compare(next, fingerprint->compare, &comparison);
 	if (r)
 		return r;
 	if (comparison.verdict == PIDTRACK_VERDICT_SAME ||
 	    comparison.verdict == PIDTRACK_VERDICT_EXITED)
-		return process_name_not_attached(name, -ESTALE);
+		return process_name_not_attached(tracker, name, -ESTALE);
 	target_of(next, &target);
 	return compare_with(&target, fingerprint);
 }
@@ -239,7 +239,7 @@ static int compare_named(struct pidtrack *tracker, char **word,
 	if (r == -ESTALE)
 		return compare_with_next(tracker, &name, fingerprint);
 	if (r < 0)
-		return process_name_not_attached(&name, r);
+		return process_name_not_attached(tracker, &name, r);
 	target_of(process, &target);
 	return compare_with(&target, fingerprint);
 }

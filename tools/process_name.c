@@ -115,16 +115,54 @@ static void complain_of_none(pid_t pid)
 		complain("no process has the pid %d", pid);
 }
 
-int process_name_not_attached(const struct process_name *name, int error)
+/* Who has the number of @name; "" if that cannot be told. */
+static int find_holder(struct pidtrack *tracker,
+		       const struct process_name *name,
+		       char ret_holder[PROCESS_NAME_SIZE])
+{
+	char fingerprint[PIDTRACK_FINGERPRINT_MAX];
+	struct pidtrack_process *process;
+	struct process_name holder;
+	int r;
+
+	ret_holder[0] = 0;
+	r = pidtrack_attach(tracker, name->pid, 0, PIDTRACK_ATTACH_OBSERVE,
+			    &process);
+	if (r < 0)
+		return r;
+	r = pidtrack_process_fingerprint(process, fingerprint,
+					 sizeof(fingerprint));
+	if (r >= 0) {
+		process_name_of(name->pid, fingerprint, &holder);
+		process_name_format(&holder, ret_holder);
+	}
+	pidtrack_process_free(process);
+	return r;
+}
+
+/* Whether there ever was one with that inode, nobody can tell. */
+static void complain_of_another(struct pidtrack *tracker,
+				const struct process_name *name)
+{
+	char holder[PROCESS_NAME_SIZE];
+
+	if (find_holder(tracker, name, holder) == -ESRCH)
+		complain_of_none(name->pid);
+	else
+		complain("the process with pid %d is not %d:%" PRIu64 "%s%s%s",
+			 name->pid, name->pid, name->inode,
+			 *holder ? " (it is " : "", holder, *holder ? ")" : "");
+}
+
+int process_name_not_attached(struct pidtrack *tracker,
+			      const struct process_name *name, int error)
 {
 	switch (error) {
 	case -ESRCH:
 		complain_of_none(name->pid);
 		return EXIT_NO;
 	case -ESTALE:
-		complain("%d:%" PRIu64 " has ended; another process has the "
-			 "pid %d now",
-			 name->pid, name->inode, name->pid);
+		complain_of_another(tracker, name);
 		return EXIT_NO;
 	case -EOPNOTSUPP:
 		complain("%d:%" PRIu64 " cannot be told from others with its "

@@ -41,11 +41,12 @@ void process_name_format(const struct process_name *name,
 			 char ret_text[PROCESS_NAME_SIZE]);
 
 /*
- * Says why the process of @name, a number, cannot be tracked.
+ * Says why @tracker could not track the process of @name, a number.
  *
  * Return: EXIT_NO if there is no such process, EXIT_UNTOLD if INODE cannot be
  *         compared here, EXIT_FAILED.
  */
-int process_name_not_attached(const struct process_name *name, int error);
+int process_name_not_attached(struct pidtrack *tracker,
+			      const struct process_name *name, int error);
 
 #endif

@@ -134,7 +134,7 @@ static int attach_named(struct pidtrack *tracker, const char *word, bool legacy,
 		return attach_recorded(tracker, name.record, legacy, target);
 	r = pidtrack_attach(tracker, name.pid, name.inode, 0, &process);
 	if (r < 0)
-		return process_name_not_attached(&name, r);
+		return process_name_not_attached(tracker, &name, r);
 	target_of(process, target);
 	return 0;
 }

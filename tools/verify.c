@@ -202,7 +202,7 @@ static int verify_number(const struct verify *verify,
 		target_of(process, &target);
 		compare_number(&target, name->inode, &comparison);
 	} else if (!conclude(r, &comparison)) {
-		return process_name_not_attached(name, r);
+		return process_name_not_attached(verify->tracker, name, r);
 	}
 	r = print_verdict(verify, &target, NULL, &comparison);
 	pidtrack_process_free(target.process);
