@@ -365,6 +365,32 @@ test_the_manual_is_clean() {
 	mandoc -T lint -W warning "$page" || die "mandoc complains"
 }
 
+# Whether the manual has a line like $out, whatever the numbers are.
+in_the_manual() {
+	local page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
+
+	[[ -r $page ]] || skip "no manual beside the test"
+	sed -E 's/[0-9]+/N/g' "$page" |
+		grep -qxF -- "$(sed -E 's/[0-9]+/N/g' <<<"$out")" ||
+		die "the manual shows something else"
+}
+
+test_the_manual_shows_what_is_printed() {
+	need_exit_info
+	need_inodes
+	hold_zombie
+	begin_wait $pid
+	release
+	out=$(cat <&8)
+	waited
+	in_the_manual
+	"$PIDTRACK" features --require handle >/dev/null ||
+		skip "no processes by inode alone, Linux < 6.14"
+	"$PIDTRACK" fingerprint $$ >yesterday
+	pt verify yesterday
+	in_the_manual
+}
+
 test_an_unknown_option_is_told_the_nearest() {
 	usage run --detatch true --- "no option '--detatch'; did you mean '--detach'? See 'pidtrack run --help'"
 	usage run --recrd=x true --- "did you mean '--record'?"
