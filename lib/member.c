@@ -140,6 +140,26 @@ PUBLIC int pidtrack_process_notify(struct pidtrack_process *process,
 	return pt_tracker_call(process->tracker, do_notify, &question);
 }
 
+struct stopping {
+	struct pidtrack_process *process;
+	const struct pidtrack_stop_options *options;
+};
+
+static int do_stop(struct pidtrack *tracker, void *argument)
+{
+	const struct stopping *stopping = argument;
+
+	return pt_set_stop(&tracker->set, stopping->process, stopping->options);
+}
+
+PUBLIC int pidtrack_process_stop(struct pidtrack_process *process,
+				 const struct pidtrack_stop_options *options)
+{
+	struct stopping stopping = { process, options };
+
+	return pt_tracker_call(process->tracker, do_stop, &stopping);
+}
+
 /* ---- fingerprints ---- */
 
 static int take_fingerprint(struct pidtrack *tracker,

@@ -307,6 +307,9 @@ enum pidtrack_event_kind {
 	PIDTRACK_REAPED,    /* what EXITED could not tell yet; LAST */
 	PIDTRACK_STOPPED,   /* asked for with pidtrack_process_notify() */
 	PIDTRACK_CONTINUED, /* likewise */
+	PIDTRACK_ESCALATED, /* pidtrack_process_stop() sent a further signal */
+	PIDTRACK_STOP_TIMED_OUT, /* its last step is over, and it has not ended:
+				    in the kernel, or not ours to signal */
 };
 
 /* Where a status is from.  It is never invented. */
@@ -324,6 +327,8 @@ struct pidtrack_event {
 	int32_t status;	 /* as of wait(2); -1 while the source is UNKNOWN */
 	uint32_t source; /* enum pidtrack_source */
 	struct pidtrack_process *process;
+	int32_t signal; /* of ESCALATED and STOP_TIMED_OUT: the last one sent */
+	int32_t reserved;
 };
 
 /* Nothing more will be told of this process; free it when done with it. */
@@ -405,6 +410,44 @@ int pidtrack_process_status(struct pidtrack_process *process, int *ret_status);
  * Return: 0; -ESRCH if it has been reaped, -EPERM, -EINVAL.
  */
 int pidtrack_process_signal(struct pidtrack_process *process, int signal);
+
+/* One step of a ladder. */
+struct pidtrack_stop_step {
+	int32_t signal;	  /* 1 to 64; 0: waits, and sends nothing */
+	uint32_t time_ms; /* for it to end, before the next step */
+};
+
+/* May grow, as pidtrack_options. */
+struct pidtrack_stop_options {
+	uint32_t size;	/* sizeof(struct pidtrack_stop_options) */
+	uint32_t flags; /* 0 */
+	const struct pidtrack_stop_step *steps; /* @n_steps, at most 16; NULL:
+					SIGTERM for 10 s, SIGKILL for 2 s */
+	uint32_t n_steps;
+	uint32_t reserved; /* 0 */
+};
+
+#define PIDTRACK_STOP_OPTIONS(...)                                        \
+	{                                                                 \
+		.size = sizeof(struct pidtrack_stop_options), __VA_ARGS__ \
+	}
+
+/*
+ * Has it end, child or not, step by step, through the pidfd only.  Sends the
+ * first signal and returns; the rest happens as pidtrack_next() is called, and
+ * pidtrack_fd() is readable when it is time.  Each further signal is told with
+ * ESCALATED; its end with EXITED, as ever, which ends the ladder; and that it
+ * has not ended when the time of the last step is over with STOP_TIMED_OUT.
+ * Several may be stopped at once.  A second call takes the place of the first.
+ *
+ * @options: may be NULL
+ *
+ * Return: 0; -EINVAL, -E2BIG for @options; -ESRCH if it has ended, -EPERM if it
+ *         may not be signalled: then nothing was begun; -ENOMEM, -EMFILE and
+ * the like; -EBUSY, -ECHILD.
+ */
+int pidtrack_process_stop(struct pidtrack_process *process,
+			  const struct pidtrack_stop_options *options);
 
 /*
  * Asks for events that are not told otherwise, of children only: a bit

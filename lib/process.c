@@ -107,6 +107,8 @@ static const char *const event_names[] = {
 	[PIDTRACK_REAPED] = "reaped",
 	[PIDTRACK_STOPPED] = "stopped",
 	[PIDTRACK_CONTINUED] = "continued",
+	[PIDTRACK_ESCALATED] = "escalated",
+	[PIDTRACK_STOP_TIMED_OUT] = "stop-timed-out",
 };
 
 PUBLIC const char *pidtrack_event_name(uint32_t kind)

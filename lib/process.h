@@ -10,6 +10,7 @@
 #include "fingerprint.h"
 #include "pidtrack.h"
 #include "ring.h"
+#include "stop.h"
 
 /* How far it has come. */
 enum pt_state {
@@ -48,12 +49,14 @@ struct pt_cell pt_process_after(enum pt_state state, enum pt_seen seen);
 /* What the host is still to be told of a process. */
 #define PT_TELL_EXITED (1U << 0)
 #define PT_TELL_REAPED (1U << 1)
-#define PT_TELL_STOPS (1U << 2) /* stopped or continued: ask which */
+#define PT_TELL_STOPS (1U << 2)	 /* stopped or continued: ask which */
+#define PT_TELL_LADDER (1U << 3) /* what its ladder has come to */
 
 struct pidtrack_process {
 	struct pidtrack *tracker;
 	siginfo_t siginfo; /* of PT_WATCH_CHILD; the kernel writes here */
 	struct pt_look look;
+	struct pt_stop *stop; /* owned: it is to end; or NULL */
 	void *userdata;
 	char *label; /* owned; or NULL */
 	char *text;  /* owned: its fingerprint as text, once asked for */

@@ -166,6 +166,18 @@ static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 
 static void end_stops(struct pt_set *set, struct pidtrack_process *process);
 
+/* It ends now; but what was done to it is still to be told. */
+static void end_ladder(struct pt_set *set, struct pidtrack_process *process)
+{
+	struct pt_stop *stop = process->stop;
+
+	if (!stop)
+		return;
+	pt_stop_end(&set->stops, stop);
+	if (stop->told == stop->at && !stop->failed)
+		process->stop = pt_stop_free(&set->stops, stop);
+}
+
 static void see(struct pt_set *set, struct pidtrack_process *process,
 		enum pt_seen seen, int status, uint32_t source)
 {
@@ -187,6 +199,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 	}
 	if (cell.does & PT_DO_EXITED) {
 		end_stops(set, process);
+		end_ladder(set, process);
 		process->tell |= PT_TELL_EXITED;
 	}
 	if (cell.does & PT_DO_REAPED)
@@ -290,6 +303,17 @@ static void end_stops(struct pt_set *set, struct pidtrack_process *process)
 	}
 }
 
+/* ---- the timer of ladders ---- */
+
+/* In the place of a slot: the timer's. */
+#define COOKIE_TIMER (PT_SLOT_NONE - 1)
+
+static int watch_timer(struct pt_set *set)
+{
+	return pt_ring_watch(set->ring, PT_WATCH_EDGES, set->stops.timer,
+			     COOKIE_TIMER, NULL);
+}
+
 /* ---- another ring ---- */
 
 static void watch_again(struct pt_set *set, struct pidtrack_process *process)
@@ -326,6 +350,12 @@ static int ensure_ring(struct pt_set *set)
 
 		if (process->pidfd >= 0)
 			watch_again(set, process);
+	}
+	if (set->stops.timer >= 0)
+		r = watch_timer(set);
+	if (r < 0) {
+		set->renew_due = true;
+		return r;
 	}
 	return pt_ring_flush(set->ring);
 }
@@ -438,6 +468,101 @@ static void happened_to_all(struct pt_set *set)
 	}
 }
 
+/* ---- ladders ---- */
+
+static int ready_timer(struct pt_set *set)
+{
+	int r;
+
+	r = pt_stops_ready(&set->stops);
+	if (r <= 0)
+		return r;
+	r = watch_timer(set);
+	if (r < 0)
+		pt_stops_done(&set->stops);
+	return r;
+}
+
+int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
+		const struct pidtrack_stop_options *options)
+{
+	struct pt_stop *stop;
+	int r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	if (process->state != PT_STATE_RUNNING)
+		return -ESRCH;
+	r = ready_timer(set);
+	if (r < 0)
+		return r;
+	r = pt_stop_new(options, process, &stop);
+	if (r < 0)
+		return r;
+	r = pt_stop_climb(&set->stops, stop, process->pidfd);
+	if (r < 0) {
+		pt_stop_free(&set->stops, stop);
+		return r;
+	}
+
+	stop->told = stop->at; /* the caller knows */
+	pt_stop_free(&set->stops, process->stop);
+	process->stop = stop;
+	pt_stops_arm(&set->stops);
+	return pt_ring_flush(set->ring);
+}
+
+/* The time of a step is up, and it has not ended. */
+static void climb(struct pt_set *set, struct pt_stop *stop)
+{
+	struct pidtrack_process *process = stop->process;
+
+	if (stop->at == stop->n_steps)
+		stop->failed = true;
+	else
+		pt_stop_climb(&set->stops, stop, process->pidfd);
+	process->tell |= PT_TELL_LADDER;
+	enqueue(set, process);
+}
+
+static void happened_to_timer(struct pt_set *set, bool ended)
+{
+	struct pt_stop *stop;
+	uint64_t count;
+
+	sys_read(set->stops.timer, &count, sizeof(count));
+	while ((stop = pt_stops_due(&set->stops)))
+		climb(set, stop);
+	pt_stops_arm(&set->stops);
+	if (ended)
+		watch_timer(set);
+}
+
+/* One thing at a time of what a ladder has come to. */
+static bool tell_ladder(struct pt_set *set, struct pidtrack_process *process,
+			struct pidtrack_event *event)
+{
+	struct pt_stop *stop = process->stop;
+	bool failed;
+
+	if (!stop || (stop->told == stop->at && !stop->failed))
+		return false;
+	failed = stop->told == stop->at;
+	if (!failed)
+		stop->told++;
+	*event = (struct pidtrack_event){
+		.kind = failed ? PIDTRACK_STOP_TIMED_OUT : PIDTRACK_ESCALATED,
+		.status = -1,
+		.process = process,
+		.signal = stop->steps[stop->told - 1].signal,
+	};
+	if (failed ||
+	    (!stop->waiting && !stop->failed && stop->told == stop->at))
+		process->stop = pt_stop_free(&set->stops, stop);
+	return true;
+}
+
 /* ---- telling ---- */
 
 static void happen(struct pt_set *set, const struct pt_happened *happened)
@@ -446,6 +571,11 @@ static void happen(struct pt_set *set, const struct pt_happened *happened)
 
 	if (happened->watch == PT_WATCH_TICK) {
 		happened_to_all(set);
+		return;
+	}
+
+	if (happened->cookie == COOKIE_TIMER) {
+		happened_to_timer(set, happened->ended);
 		return;
 	}
 
@@ -539,6 +669,11 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 		process->tell &= (uint8_t)~PT_TELL_STOPS;
 		start_stops(set, process);
 	}
+	if (process->tell & PT_TELL_LADDER) {
+		if (tell_ladder(set, process, event))
+			return true;
+		process->tell &= (uint8_t)~PT_TELL_LADDER;
+	}
 	if (process->tell == 0) {
 		dequeue_first(set);
 		return false;
@@ -615,6 +750,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	unqueue(set, process);
 	free_texts(process);
 	end_stops(set, process);
+	process->stop = pt_stop_free(&set->stops, process->stop);
 	acknowledge(set, process);
 	if (!process->child || process->state != PT_STATE_RUNNING)
 		end_watch(set, process);
@@ -631,6 +767,7 @@ int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 {
 	set->tracker = tracker;
 	pt_slots_init(&set->slots);
+	pt_stops_init(&set->stops);
 	set->told_first = set->told_last = PT_SLOT_NONE;
 	pt_place_look(&set->place);
 	return pt_ring_new(backend, &set->ring);
@@ -645,8 +782,10 @@ static void free_slots(struct pt_set *set)
 		if (process->pidfd >= 0) {
 			fd_close(process->pidfd);
 			free_texts(process);
+			pt_stop_free(&set->stops, process->stop);
 		}
 	}
+	pt_stops_done(&set->stops);
 	pt_slots_done(&set->slots);
 }
 

@@ -19,6 +19,7 @@ struct pt_set {
 	struct pt_place place;
 
 	struct pt_slots slots;
+	struct pt_stops stops;
 	uint32_t told_first; /* list of processes to be told of */
 	uint32_t told_last;
 	uint32_t n_ticks; /* things that are looked at by the timer */
@@ -50,6 +51,10 @@ void pt_set_watch(struct pt_set *set, struct pidtrack_process *process);
 /* Asks for stops and continuations, or no longer. */
 int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
 		  uint32_t kinds);
+
+/* Has a process end; see pidtrack_process_stop(). */
+int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
+		const struct pidtrack_stop_options *options);
 
 /* The next event: 1, 0 or a negative errno.  Acknowledges the one before. */
 int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event);

@@ -559,6 +559,17 @@ static inline int sys_timerfd_set(int fd, long ms)
 	return pt_sys_result(timerfd_settime(fd, 0, &spec, NULL));
 }
 
+/* Once, at @ns of CLOCK_MONOTONIC; 0 stops it. */
+static inline int sys_timerfd_at(int fd, int64_t ns)
+{
+	struct itimerspec spec = {
+		.it_value = { ns / 1000000000, ns % 1000000000 },
+	};
+
+	return pt_sys_result(
+		timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL));
+}
+
 /* ---- memory ---- */
 
 static inline int sys_map(size_t size, int flags, void **ret_memory)

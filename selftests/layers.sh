@@ -23,11 +23,11 @@ layers()
 	verify
 	watch
 	uring epoll
-	ring pin
+	ring pin stop
 	features process
 	slots
 	set
-	stop orphans handoff
+	orphans handoff
 	tracker
 	launch attach member records
 	END

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "stop.h"
+
+#include <time.h>
+
+#include "options.h"
+#include "sys.h"
+
+/* A shim may flush disks for eight seconds. */
+static const struct pidtrack_stop_step usual_steps[] = {
+	{ SIGTERM, 10000 },
+	{ SIGKILL, 2000 },
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- in the order of deadlines ---- */
+
+static void take_out(struct pt_stops *stops, struct pt_stop *stop)
+{
+	stop->waiting = false;
+	if (stop->before)
+		stop->before->after = stop->after;
+	else
+		stops->first = stop->after;
+	if (stop->after)
+		stop->after->before = stop->before;
+	else
+		stops->last = stop->before;
+}
+
+/* From the end: many that are stopped at once have the same steps. */
+static void queue(struct pt_stops *stops, struct pt_stop *stop)
+{
+	struct pt_stop *before = stops->last;
+
+	while (before && before->deadline_ns > stop->deadline_ns)
+		before = before->before;
+	stop->before = before;
+	stop->after = before ? before->after : stops->first;
+	if (stop->before)
+		stop->before->after = stop;
+	else
+		stops->first = stop;
+	if (stop->after)
+		stop->after->before = stop;
+	else
+		stops->last = stop;
+	stop->waiting = true;
+}
+
+void pt_stops_arm(struct pt_stops *stops)
+{
+	if (stops->timer >= 0)
+		sys_timerfd_at(stops->timer,
+			       stops->first ? stops->first->deadline_ns : 0);
+}
+
+/* Nobody is woken up for it any more. */
+void pt_stop_end(struct pt_stops *stops, struct pt_stop *stop)
+{
+	bool first = stops->first == stop;
+
+	if (!stop->waiting)
+		return;
+	take_out(stops, stop);
+	if (first)
+		pt_stops_arm(stops);
+}
+
+struct pt_stop *pt_stops_due(struct pt_stops *stops)
+{
+	struct pt_stop *stop = stops->first;
+
+	if (!stop || stop->deadline_ns > now_ns())
+		return NULL;
+	take_out(stops, stop);
+	return stop;
+}
+
+void pt_stops_init(struct pt_stops *stops)
+{
+	*stops = (struct pt_stops){ .timer = -1 };
+}
+
+void pt_stops_done(struct pt_stops *stops)
+{
+	stops->timer = fd_close(stops->timer);
+}
+
+int pt_stops_ready(struct pt_stops *stops)
+{
+	int fd;
+
+	if (stops->timer >= 0)
+		return 0;
+	fd = sys_timerfd();
+	if (fd < 0)
+		return fd;
+	stops->timer = fd;
+	return 1;
+}
+
+/* ---- one ladder ---- */
+
+static int check_steps(const struct pidtrack_stop_step *steps, uint32_t n)
+{
+	if (n == 0 || n > PT_STOP_STEPS_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < n; i++) {
+		if (steps[i].signal < 0 || steps[i].signal > 64)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int pt_stop_new(const struct pidtrack_stop_options *options,
+		struct pidtrack_process *process, struct pt_stop **ret_stop)
+{
+	struct pidtrack_stop_options copied = { 0 };
+	struct pt_stop *stop;
+	int r;
+
+	if (options) {
+		r = pt_options_copy(
+			&copied, sizeof(copied), options, options->size,
+			offsetofend(struct pidtrack_stop_options, n_steps));
+		if (r < 0)
+			return r;
+	}
+	if (copied.flags != 0 || (!copied.steps && copied.n_steps > 0))
+		return -EINVAL;
+	if (!copied.steps) {
+		copied.steps = usual_steps;
+		copied.n_steps = ARRAY_SIZE(usual_steps);
+	}
+	r = check_steps(copied.steps, copied.n_steps);
+	if (r < 0)
+		return r;
+
+	stop = calloc(1, sizeof(*stop));
+	if (!stop)
+		return -ENOMEM;
+	stop->process = process;
+	stop->n_steps = copied.n_steps;
+	memcpy(stop->steps, copied.steps,
+	       copied.n_steps * sizeof(copied.steps[0]));
+	*ret_stop = stop;
+	return 0;
+}
+
+struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop)
+{
+	if (!stop)
+		return NULL;
+	pt_stop_end(stops, stop);
+	free(stop);
+	return NULL;
+}
+
+int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
+{
+	const struct pidtrack_stop_step *step = &stop->steps[stop->at++];
+
+	stop->deadline_ns = now_ns() + (int64_t)step->time_ms * 1000000;
+	queue(stops, stop);
+	return step->signal == 0 ? 0 :
+				   sys_pidfd_send_signal(pidfd, step->signal);
+}
