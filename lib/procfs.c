@@ -129,15 +129,6 @@ int pt_procfs_parse_boottime(const char *text, int64_t *ret_ns)
 	return 0;
 }
 
-static int hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -1;
-}
-
 int pt_procfs_parse_uuid(const char *text, size_t n, uint8_t ret_uuid[16])
 {
 	uint8_t uuid[16];
@@ -152,8 +143,8 @@ int pt_procfs_parse_uuid(const char *text, size_t n, uint8_t ret_uuid[16])
 			if (text[at++] != '-')
 				return -EBADMSG;
 		}
-		high = hex_digit(text[at++]);
-		low = hex_digit(text[at++]);
+		high = pt_text_hex_digit(text[at++]);
+		low = pt_text_hex_digit(text[at++]);
 		if (high < 0 || low < 0)
 			return -EBADMSG;
 		uuid[i] = (uint8_t)(high << 4 | low);

@@ -223,15 +223,6 @@ static bool has_key(struct span line, const char *key, struct span *ret_value)
 	return true;
 }
 
-static int hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -1;
-}
-
 /* Undoes %XX, into memory of its own and a NUL behind it. */
 static int unescape(struct span value, char **ret_bytes, size_t *ret_size)
 {
@@ -247,8 +238,8 @@ static int unescape(struct span value, char **ret_bytes, size_t *ret_size)
 		if (value.start[i] == '%') {
 			if (value.length - i < 3)
 				return -EBADMSG;
-			high = hex_digit(value.start[i + 1]);
-			low = hex_digit(value.start[i + 2]);
+			high = pt_text_hex_digit(value.start[i + 1]);
+			low = pt_text_hex_digit(value.start[i + 2]);
 			if (high < 0 || low < 0)
 				return -EBADMSG;
 			bytes[n] = (char)(high << 4 | low);

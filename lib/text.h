@@ -101,6 +101,16 @@ static inline void pt_text_field(struct pt_text *text, const char *key,
 	pt_text_number(text, number);
 }
 
+/* The value of a digit as pt_text_hex() writes it; -1 for any other byte. */
+static inline int pt_text_hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -1;
+}
+
 /*
  * A decimal number of @n bytes and nothing else: no sign, no blank, no excess.
  *
