@@ -130,11 +130,12 @@ int pt_stop_new(const struct pidtrack_stop_options *options,
 	if (options) {
 		r = pt_options_copy(
 			&copied, sizeof(copied), options, options->size,
-			offsetofend(struct pidtrack_stop_options, n_steps));
+			offsetofend(struct pidtrack_stop_options, reserved));
 		if (r < 0)
 			return r;
 	}
-	if (copied.flags != 0 || (!copied.steps && copied.n_steps > 0))
+	if (copied.flags != 0 || copied.reserved != 0 ||
+	    (!copied.steps && copied.n_steps > 0))
 		return -EINVAL;
 	if (!copied.steps) {
 		copied.steps = usual_steps;
