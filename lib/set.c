@@ -189,6 +189,12 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		seen = PT_SEEN_EXIT; /* to be told of, not to be reaped */
 	if (seen == PT_SEEN_REAP && process->child)
 		seen = PT_SEEN_STOLEN;
+	/*
+	 * A child that ended and cannot be waited for is just being reaped, by
+	 * a thief or for want of SIGCHLD: the next change tells its status.
+	 */
+	if (seen == PT_SEEN_EXIT && process->child && set->place.pidfs)
+		return;
 
 	cell = pt_process_after(process->state, seen);
 	process->state = cell.state;

@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 
+#include "seccomp.h"
 #include "tracked.h"
 
 /* ---- before the tracker looks ---- */
@@ -353,6 +354,43 @@ TEST(sigchld_ignored_while_it_ran_hides_no_end)
 	pidtrack_free(tracker);
 }
 
+/* ---- in the middle of a theft ---- */
+
+/*
+ * Whoever reaps a child, the kernel says first that it cannot be waited for and
+ * then, a little later, its status.  Here the time between is made long.
+ */
+TEST(an_end_seen_in_the_middle_of_a_theft_is_told_once_and_truly)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	const bool rings = strcmp(pidtrack_backend(tracker), "uring") == 0;
+	uint32_t source = rings && works(PIDTRACK_FEATURE_RING_WAITID) ?
+				  PIDTRACK_SOURCE_WAITED :
+				  source_without_wait();
+	struct pidtrack_process *process;
+	struct gate gate = gate_make(_metadata);
+
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: nobody tells when it is reaped");
+	process = shim_start_at(_metadata, tracker, &gate, 23);
+	if (source != PIDTRACK_SOURCE_WAITED)
+		ASSERT_EQ(0, seccomp_refuse(SYS_waitid, ECHILD));
+	gate_open(&gate);
+	process_await_exit(process);
+	if (source != PIDTRACK_SOURCE_WAITED) {
+		ASSERT_NO_EVENT(tracker);
+		EXPECT_EQ(PIDTRACK_STATE_RUNNING,
+			  pidtrack_process_state(process));
+		ASSERT_EQ(pidtrack_process_pid(process),
+			  waitpid(pidtrack_process_pid(process), NULL, 0));
+	}
+	ASSERT_TRUE(tracker_await(tracker));
+	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED, PIDTRACK_EVENT_LAST,
+		    source, 23 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
 /* ---- a thief that never stops ---- */
 
 static void *thief_run(void *arg)
@@ -382,7 +420,8 @@ TEST(against_a_thief_that_never_stops_every_end_is_told_truly)
 		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 		ASSERT_EQ(process, event->process);
 		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
-		if (!(event->flags & PIDTRACK_EVENT_LAST)) {
+		if (!works(PIDTRACK_FEATURE_PIDFS) &&
+		    !(event->flags & PIDTRACK_EVENT_LAST)) {
 			/* seen just while the thief was about it */
 			ASSERT_EQ(PIDTRACK_SOURCE_UNKNOWN, event->source);
 			ASSERT_EQ(1,
