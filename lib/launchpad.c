@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "launchpad.h"
 
+#include <sched.h>
+
+#include "attempt.h"
 #include "caps.h"
 #include "child.h"
-#include "clone.h"
-#include "dumpable.h"
 #include "procfs.h"
-#include "quiet.h"
 #include "request.h"
 #include "sys.h"
-
-#define STACK_SIZE ((size_t)128 << 10)
-
-/* Ways of cloning, best first; each is given up when it is refused. */
-#define WAY_CLONE3 (1U << 0)
-#define WAY_CLEAR_SIGHAND (1U << 1) /* with CLONE3 */
-#define WAY_INTO_CGROUP (1U << 2)   /* with CLONE3; else by the child */
-#define WAY_AUTOKILL (1U << 3)	    /* with CLONE3; else by PDEATHSIG */
-#define WAY_SHARE_TABLE (1U << 4)   /* else a copy of all descriptors */
-#define WAY_PIDFD (1U << 5)	    /* else opened after the clone: */
-#define WAY_SELF_OPEN (1U << 6)	    /* by the child; else by its number */
-#define WAYS_CLONE3 \
-	(WAY_CLONE3 | WAY_CLEAR_SIGHAND | WAY_INTO_CGROUP | WAY_AUTOKILL)
-#define WAYS_ALL (WAYS_CLONE3 | WAY_SHARE_TABLE | WAY_PIDFD | WAY_SELF_OPEN)
 
 int pt_launchpad_new(struct pt_launchpad *pad)
 {
@@ -31,18 +17,18 @@ int pt_launchpad_new(struct pt_launchpad *pad)
 	int r;
 
 	/* a guard page, the stack, the report */
-	r = sys_map(page + STACK_SIZE + page, MAP_SHARED, &memory);
+	r = sys_map(page + PT_STACK_SIZE + page, MAP_SHARED, &memory);
 	if (!memory)
 		return r;
 	r = sys_protect(memory, page);
 	if (r < 0) {
-		sys_unmap(memory, page + STACK_SIZE + page);
+		sys_unmap(memory, page + PT_STACK_SIZE + page);
 		return r;
 	}
 
 	pad->memory = memory;
-	pad->report = (void *)((char *)memory + page + STACK_SIZE);
-	pad->ways = WAYS_ALL;
+	pad->report = (void *)((char *)memory + page + PT_STACK_SIZE);
+	pad->ways = PT_WAYS_ALL;
 	pad->suspends = false;
 	return 0;
 }
@@ -52,7 +38,7 @@ void pt_launchpad_done(struct pt_launchpad *pad)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
 	if (pad->memory)
-		sys_unmap(pad->memory, page + STACK_SIZE + page);
+		sys_unmap(pad->memory, page + PT_STACK_SIZE + page);
 	pad->memory = NULL;
 }
 
@@ -66,191 +52,6 @@ void *pt_launchpad_shared(const struct pt_launchpad *pad)
 	return (char *)pad->report + SHARED_OFFSET;
 }
 
-/* ---- cloning ---- */
-
-/* One try: what is tried, and the descriptors only it needs. */
-struct attempt {
-	struct pt_launchpad *pad;
-	const struct pidtrack_spawn_options *options;
-	struct pt_child child;
-	uint32_t ways;
-	int reserve;	    /* a descriptor kept free for open_number() */
-	bool memory_shared; /* set by the child, if it can */
-};
-
-static void *stack_start(const struct pt_launchpad *pad)
-{
-	return (char *)pad->report - STACK_SIZE;
-}
-
-NEVER_RETURNS static void run_child(void *argument)
-{
-	struct attempt *attempt = argument;
-
-	*(volatile bool *)&attempt->memory_shared = true;
-	pt_child_run(&attempt->child);
-}
-
-NEVER_RETURNS static int run_cloned(void *argument)
-{
-	run_child(argument);
-	return 127;
-}
-
-static int clone_by_clone3(struct attempt *attempt, int *ret_pidfd)
-{
-	struct pt_report *report = attempt->pad->report;
-	struct pt_clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK | PT_CLONE_PIDFD |
-			 CLONE_PARENT_SETTID | attempt->options->namespaces,
-		.pidfd = (uintptr_t)ret_pidfd,
-		.parent_tid = (uintptr_t)&report->pid,
-		.exit_signal = SIGCHLD,
-		.stack = (uintptr_t)stack_start(attempt->pad),
-		.stack_size = STACK_SIZE,
-	};
-	size_t size = PT_CLONE_ARGS_SIZE_VER0;
-
-	if (attempt->child.fds.shared)
-		args.flags |= CLONE_FILES;
-	if (attempt->ways & WAY_CLEAR_SIGHAND)
-		args.flags |= PT_CLONE_CLEAR_SIGHAND;
-	if (attempt->ways & WAY_AUTOKILL) {
-		args.flags |= PT_CLONE_PIDFD_AUTOKILL | PT_CLONE_AUTOREAP;
-		args.exit_signal = 0;
-	}
-	if (attempt->ways & WAY_INTO_CGROUP) {
-		args.flags |= PT_CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)attempt->options->cgroup_fd;
-		size = sizeof(args);
-	}
-	return sys_clone3_run(&args, size, run_child, attempt);
-}
-
-/* A pidfd of the number, if it is still that of a child of ours. */
-static int open_number(struct attempt *attempt, pid_t pid)
-{
-	int fd, r;
-
-	attempt->reserve = fd_close(attempt->reserve);
-	fd = sys_pidfd_open(pid, 0);
-	if (fd < 0)
-		return fd;
-	r = sys_waitid(PT_P_PIDFD, fd, NULL,
-		       WEXITED | WNOHANG | WNOWAIT | __WALL);
-	if (r >= 0)
-		return fd;
-	sys_close(fd);
-	return r;
-}
-
-static int clone_by_libc(struct attempt *attempt, int *ret_pidfd)
-{
-	struct pt_report *report = attempt->pad->report;
-	int flags = (int)(CLONE_VM | CLONE_VFORK | SIGCHLD |
-			  attempt->options->namespaces);
-	int r;
-
-	if (attempt->child.fds.shared)
-		flags |= CLONE_FILES;
-	if (attempt->ways & WAY_PIDFD)
-		return sys_clone(run_cloned, report,
-				 flags | (int)PT_CLONE_PIDFD, attempt,
-				 ret_pidfd);
-
-	r = sys_clone(run_cloned, report, flags | CLONE_PARENT_SETTID, attempt,
-		      (int *)&report->pid);
-	if (attempt->child.opens_self)
-		*ret_pidfd = report->pidfd;
-	else if (r > 0)
-		*ret_pidfd = open_number(attempt, r);
-	return r;
-}
-
-/*
- * Waits until the child has executed or ended.  A vfork-style clone returns
- * only then, but valgrind and qemu-user make it a fork: memory tells.
- */
-static void await_exec(struct attempt *attempt, int pipe_read)
-{
-	char byte;
-
-	if (attempt->memory_shared)
-		attempt->pad->suspends = true;
-	else if (pipe_read >= 0)
-		while (sys_read(pipe_read, &byte, 1) == -EINTR)
-			;
-}
-
-/* A child that changes its ids makes the memory two share undumpable. */
-static bool changes_ids(const struct attempt *attempt)
-{
-	return attempt->options->caps ||
-	       attempt->options->flags &
-		       (PIDTRACK_SPAWN_UID | PIDTRACK_SPAWN_GID);
-}
-
-/*
- * Keeps handlers from running in the child, on the memory two share.  Where the
- * clone itself clears them, nothing needs to be blocked.
- */
-static int block_handlers(const struct attempt *attempt, uint64_t *ret_mask)
-{
-	return attempt->ways & WAY_CLEAR_SIGHAND ? 0 : pt_quiet_enter(ret_mask);
-}
-
-static int clone_guarded(struct attempt *attempt, int *ret_pidfd)
-{
-	uint64_t mask, calls;
-	int r;
-
-	r = block_handlers(attempt, &mask);
-	if (r < 0)
-		return r;
-	if (changes_ids(attempt))
-		pt_dumpable_hold();
-
-	calls = pt_sys_calls;
-	r = attempt->ways & WAY_CLONE3 ? clone_by_clone3(attempt, ret_pidfd) :
-					 clone_by_libc(attempt, ret_pidfd);
-	pt_sys_calls = calls + 1; /* the child's are not ours */
-
-	if (changes_ids(attempt))
-		pt_dumpable_restore();
-	if (!(attempt->ways & WAY_CLEAR_SIGHAND))
-		sys_signal_mask(&mask, NULL);
-	return r;
-}
-
-static int clone_child(struct attempt *attempt, int *ret_pidfd)
-{
-	CLEANUP(fd_closep) int pipe_read = -1;
-	CLEANUP(fd_closep) int pipe_write = -1;
-	int r;
-
-	/* who honours CLONE_FILES is no emulator */
-	if (!attempt->child.fds.shared && !attempt->pad->suspends) {
-		r = sys_pipe(&pipe_read, &pipe_write);
-		if (r < 0)
-			return r;
-		attempt->child.fds.specials[PT_SPECIAL_PIPE] = pipe_write;
-	}
-
-	if (!(attempt->ways & (WAY_CLONE3 | WAY_PIDFD)) &&
-	    !attempt->child.opens_self) {
-		attempt->reserve = sys_eventfd();
-		if (attempt->reserve < 0)
-			return attempt->reserve;
-	}
-
-	r = clone_guarded(attempt, ret_pidfd);
-	attempt->reserve = fd_close(attempt->reserve);
-	pipe_write = fd_close(pipe_write);
-	if (r > 0)
-		await_exec(attempt, pipe_read);
-	return r;
-}
-
 /* ---- one attempt ---- */
 
 /* A cgroup that cannot be entered, not a process that cannot be made. */
@@ -260,11 +61,11 @@ static bool is_cgroup_error(int error)
 	       error == -ENOENT || error == -ENODEV || error == -EOPNOTSUPP;
 }
 
-static uint32_t stage_of_clone(const struct attempt *attempt, int error)
+static uint32_t stage_of_clone(const struct pt_attempt *attempt, int error)
 {
 	if (error == -EMFILE || error == -ENFILE)
 		return PIDTRACK_STAGE_RESERVE;
-	if (attempt->ways & WAY_INTO_CGROUP && is_cgroup_error(error))
+	if (attempt->ways & PT_WAY_INTO_CGROUP && is_cgroup_error(error))
 		return PIDTRACK_STAGE_CGROUP;
 	return PIDTRACK_STAGE_CLONE;
 }
@@ -285,10 +86,10 @@ static void bury(pid_t pid, int pidfd)
 	fd_close(pidfd);
 }
 
-static int conclude(const struct attempt *attempt, pid_t pid, int pidfd,
+static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 		    struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
-	const struct pt_report *report = attempt->pad->report;
+	const struct pt_report *report = attempt->child.report;
 	int error = report->error;
 
 	if (error == 0 && report->stage != PIDTRACK_STAGE_EXEC)
@@ -308,23 +109,23 @@ static int conclude(const struct attempt *attempt, pid_t pid, int pidfd,
 	ret_spawned->pidfd = pidfd;
 	ret_spawned->binding = PIDTRACK_BINDING_NONE;
 	if (attempt->options->flags & PIDTRACK_SPAWN_BOUND)
-		ret_spawned->binding = attempt->ways & WAY_AUTOKILL ?
+		ret_spawned->binding = attempt->ways & PT_WAY_AUTOKILL ?
 					       PIDTRACK_BINDING_AUTOKILL :
 					       PIDTRACK_BINDING_PARENT_DEATH;
 	return 0;
 }
 
-static int attempt_once(struct attempt *attempt, struct pt_spawned *ret_spawned,
-			uint32_t *reterr_stage)
+static int attempt_once(struct pt_attempt *attempt,
+			struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
-	struct pt_report *report = attempt->pad->report;
+	struct pt_report *report = attempt->child.report;
 	int pidfd = -1, r;
 
 	memset(report, 0, sizeof(*report));
 	report->pidfd = -1;
 	attempt->memory_shared = false;
 
-	r = clone_child(attempt, &pidfd);
+	r = pt_attempt_clone(attempt, &pidfd);
 	if (r < 0) {
 		*reterr_stage = stage_of_clone(attempt, r);
 		return r;
@@ -343,31 +144,31 @@ static int try_self_open(void)
 }
 
 /* What is left to try of @ways after @error, which is refusal or is not. */
-static uint32_t step_down(const struct attempt *attempt, uint32_t stage,
+static uint32_t step_down(const struct pt_attempt *attempt, uint32_t stage,
 			  int error)
 {
 	uint32_t ways = attempt->ways;
 	bool refused = error == -ENOSYS || error == -EPERM;
 	bool unknown = error == -EINVAL || error == -E2BIG;
 
-	if (stage == PIDTRACK_STAGE_FDS && !attempt->pad->report->own_table &&
+	if (stage == PIDTRACK_STAGE_FDS && !attempt->child.report->own_table &&
 	    (refused || unknown))
 		return attempt->child.opens_self ? ways :
-						   ways & ~WAY_SHARE_TABLE;
+						   ways & ~PT_WAY_SHARE_TABLE;
 	if (stage != PIDTRACK_STAGE_CLONE)
 		return ways;
 
-	if (ways & WAY_AUTOKILL && (unknown || error == -EPERM))
-		return ways & ~WAY_AUTOKILL;
-	if (ways & WAY_CLONE3 && unknown)
-		return ways & ~(WAY_CLEAR_SIGHAND | WAY_INTO_CGROUP);
-	if (ways & WAY_CLONE3 && refused)
-		return ways & ~WAYS_CLONE3;
-	if (ways & WAY_PIDFD && (unknown || refused))
-		return try_self_open() < 0 ? ways : ways & ~WAY_PIDFD;
+	if (ways & PT_WAY_AUTOKILL && (unknown || error == -EPERM))
+		return ways & ~PT_WAY_AUTOKILL;
+	if (ways & PT_WAY_CLONE3 && unknown)
+		return ways & ~(PT_WAY_CLEAR_SIGHAND | PT_WAY_INTO_CGROUP);
+	if (ways & PT_WAY_CLONE3 && refused)
+		return ways & ~PT_WAYS_CLONE3;
+	if (ways & PT_WAY_PIDFD && (unknown || refused))
+		return try_self_open() < 0 ? ways : ways & ~PT_WAY_PIDFD;
 	/* qemu-user, which shares nothing in its forks */
 	if (attempt->child.opens_self && error == -EINVAL)
-		return ways & ~WAY_SELF_OPEN;
+		return ways & ~PT_WAY_SELF_OPEN;
 	return ways;
 }
 
@@ -378,9 +179,9 @@ static uint32_t choose_ways(const struct pt_launchpad *pad,
 	uint32_t ways = pad->ways;
 
 	if (!(options->flags & PIDTRACK_SPAWN_BOUND))
-		ways &= ~WAY_AUTOKILL;
+		ways &= ~PT_WAY_AUTOKILL;
 	if (!(options->flags & PIDTRACK_SPAWN_INTO_CGROUP))
-		ways &= ~WAY_INTO_CGROUP;
+		ways &= ~PT_WAY_INTO_CGROUP;
 	return ways;
 }
 
@@ -397,7 +198,7 @@ static int check_cgroup(int fd)
 }
 
 /* What of the child depends on the ways. */
-static int prepare(struct attempt *attempt, uint32_t *reterr_stage)
+static int prepare(struct pt_attempt *attempt, uint32_t *reterr_stage)
 {
 	const struct pidtrack_spawn_options *options = attempt->options;
 	struct pt_child *child = &attempt->child;
@@ -406,7 +207,7 @@ static int prepare(struct attempt *attempt, uint32_t *reterr_stage)
 	child->fds.specials[PT_SPECIAL_PIPE] = -1;
 	child->fds.specials[PT_SPECIAL_CGROUP] = -1;
 	if (options->flags & PIDTRACK_SPAWN_INTO_CGROUP &&
-	    !(attempt->ways & WAY_INTO_CGROUP)) {
+	    !(attempt->ways & PT_WAY_INTO_CGROUP)) {
 		r = check_cgroup(options->cgroup_fd);
 		if (r < 0) {
 			*reterr_stage = PIDTRACK_STAGE_CGROUP;
@@ -417,29 +218,29 @@ static int prepare(struct attempt *attempt, uint32_t *reterr_stage)
 
 	child->death_signal = options->parent_death_signal;
 	if (options->flags & PIDTRACK_SPAWN_BOUND &&
-	    !(attempt->ways & WAY_AUTOKILL))
+	    !(attempt->ways & PT_WAY_AUTOKILL))
 		child->death_signal = SIGKILL;
 
 	/* clone returns either the pidfd or the pid as we see it */
-	if (!(attempt->ways & WAY_CLONE3) && child->publish &&
+	if (!(attempt->ways & PT_WAY_CLONE3) && child->publish &&
 	    (options->namespaces & CLONE_NEWPID ||
 	     pt_procfs_children_elsewhere()))
-		attempt->ways &= ~WAY_PIDFD;
-	child->opens_self = !(attempt->ways & (WAY_CLONE3 | WAY_PIDFD)) &&
-			    attempt->ways & WAY_SELF_OPEN;
+		attempt->ways &= ~PT_WAY_PIDFD;
+	child->opens_self = !(attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD)) &&
+			    attempt->ways & PT_WAY_SELF_OPEN;
 	/* in a copied table the pipe's other end would not be ours to close */
 	child->fds.shared =
 		child->opens_self ||
-		(attempt->ways & WAY_SHARE_TABLE &&
-		 (attempt->ways & WAY_CLONE3 || attempt->pad->suspends));
+		(attempt->ways & PT_WAY_SHARE_TABLE &&
+		 (attempt->ways & PT_WAY_CLONE3 || attempt->suspends));
 	*reterr_stage = PIDTRACK_STAGE_RESERVE;
-	return attempt->ways & (WAY_CLONE3 | WAY_PIDFD) ? 0 : try_self_open();
+	return attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD) ? 0 :
+								try_self_open();
 }
 
-static int attempt_all(struct attempt *attempt, struct pt_spawned *ret_spawned,
-		       uint32_t *reterr_stage)
+static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
+		       struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
-	struct pt_launchpad *pad = attempt->pad;
 	uint32_t tried = attempt->ways;
 	int r;
 
@@ -450,6 +251,7 @@ static int attempt_all(struct attempt *attempt, struct pt_spawned *ret_spawned,
 		if (r < 0)
 			return r;
 		r = attempt_once(attempt, ret_spawned, reterr_stage);
+		pad->suspends = attempt->suspends;
 		if (r >= 0)
 			break;
 		left = step_down(attempt, *reterr_stage, r);
@@ -460,7 +262,7 @@ static int attempt_all(struct attempt *attempt, struct pt_spawned *ret_spawned,
 
 	/* never seen to be refused for another reason: worth remembering */
 	pad->ways &= ~(tried & ~attempt->ways &
-		       ~(WAY_AUTOKILL | WAY_PIDFD | WAY_SELF_OPEN));
+		       ~(PT_WAY_AUTOKILL | PT_WAY_PIDFD | PT_WAY_SELF_OPEN));
 	return 0;
 }
 
@@ -509,11 +311,12 @@ int pt_spawn(struct pt_launchpad *pad,
 	CLEANUP(freep) struct pt_move *moves = NULL;
 	CLEANUP(fd_closep) int host = -1;
 	struct pt_caps caps;
-	struct attempt attempt = {
-		.pad = pad,
+	struct pt_attempt attempt = {
 		.options = options,
+		.stack = (char *)pad->report - PT_STACK_SIZE,
 		.ways = choose_ways(pad, options),
 		.reserve = -1,
+		.suspends = pad->suspends,
 		.child = { .options = options, .report = pad->report },
 	};
 	struct pt_child *child = &attempt.child;
@@ -546,7 +349,7 @@ int pt_spawn(struct pt_launchpad *pad,
 	r = open_host(child, &host);
 	if (r < 0)
 		return r;
-	return attempt_all(&attempt, ret_spawned, reterr_stage);
+	return attempt_all(pad, &attempt, ret_spawned, reterr_stage);
 }
 
 static const char *const stage_names[] = {

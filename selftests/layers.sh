@@ -17,7 +17,7 @@ layers()
 	options sys text
 	quiet owner clone procfs caps dumpable descriptors
 	fingerprint child
-	request
+	request attempt
 	record launchpad status
 	recorded
 	verify

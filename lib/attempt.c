@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "attempt.h"
+
+#include "clone.h"
+#include "dumpable.h"
+#include "quiet.h"
+#include "sys.h"
+
+NEVER_RETURNS static void run_child(void *argument)
+{
+	struct pt_attempt *attempt = argument;
+
+	*(volatile bool *)&attempt->memory_shared = true;
+	pt_child_run(&attempt->child);
+}
+
+NEVER_RETURNS static int run_cloned(void *argument)
+{
+	run_child(argument);
+	return 127;
+}
+
+static int clone_by_clone3(struct pt_attempt *attempt, int *ret_pidfd)
+{
+	struct pt_report *report = attempt->child.report;
+	struct pt_clone_args args = {
+		.flags = CLONE_VM | CLONE_VFORK | PT_CLONE_PIDFD |
+			 CLONE_PARENT_SETTID | attempt->options->namespaces,
+		.pidfd = (uintptr_t)ret_pidfd,
+		.parent_tid = (uintptr_t)&report->pid,
+		.exit_signal = SIGCHLD,
+		.stack = (uintptr_t)attempt->stack,
+		.stack_size = PT_STACK_SIZE,
+	};
+	size_t size = PT_CLONE_ARGS_SIZE_VER0;
+
+	if (attempt->child.fds.shared)
+		args.flags |= CLONE_FILES;
+	if (attempt->ways & PT_WAY_CLEAR_SIGHAND)
+		args.flags |= PT_CLONE_CLEAR_SIGHAND;
+	if (attempt->ways & PT_WAY_AUTOKILL) {
+		args.flags |= PT_CLONE_PIDFD_AUTOKILL | PT_CLONE_AUTOREAP;
+		args.exit_signal = 0;
+	}
+	if (attempt->ways & PT_WAY_INTO_CGROUP) {
+		args.flags |= PT_CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)attempt->options->cgroup_fd;
+		size = sizeof(args);
+	}
+	return sys_clone3_run(&args, size, run_child, attempt);
+}
+
+/* A pidfd of the number, if it is still that of a child of ours. */
+static int open_number(struct pt_attempt *attempt, pid_t pid)
+{
+	int fd, r;
+
+	attempt->reserve = fd_close(attempt->reserve);
+	fd = sys_pidfd_open(pid, 0);
+	if (fd < 0)
+		return fd;
+	r = sys_waitid(PT_P_PIDFD, fd, NULL,
+		       WEXITED | WNOHANG | WNOWAIT | __WALL);
+	if (r >= 0)
+		return fd;
+	sys_close(fd);
+	return r;
+}
+
+static int clone_by_libc(struct pt_attempt *attempt, int *ret_pidfd)
+{
+	struct pt_report *report = attempt->child.report;
+	void *stack_end = (char *)attempt->stack + PT_STACK_SIZE;
+	int flags = (int)(CLONE_VM | CLONE_VFORK | SIGCHLD |
+			  attempt->options->namespaces);
+	int r;
+
+	if (attempt->child.fds.shared)
+		flags |= CLONE_FILES;
+	if (attempt->ways & PT_WAY_PIDFD)
+		return sys_clone(run_cloned, stack_end,
+				 flags | (int)PT_CLONE_PIDFD, attempt,
+				 ret_pidfd);
+
+	r = sys_clone(run_cloned, stack_end, flags | CLONE_PARENT_SETTID,
+		      attempt, (int *)&report->pid);
+	if (attempt->child.opens_self)
+		*ret_pidfd = report->pidfd;
+	else if (r > 0)
+		*ret_pidfd = open_number(attempt, r);
+	return r;
+}
+
+/*
+ * Waits until the child has executed or ended.  A vfork-style clone returns
+ * only then, but valgrind and qemu-user make it a fork: memory tells.
+ */
+static void await_exec(struct pt_attempt *attempt, int pipe_read)
+{
+	char byte;
+
+	if (attempt->memory_shared)
+		attempt->suspends = true;
+	else if (pipe_read >= 0)
+		while (sys_read(pipe_read, &byte, 1) == -EINTR)
+			;
+}
+
+/* A child that changes its ids makes the memory two share undumpable. */
+static bool changes_ids(const struct pt_attempt *attempt)
+{
+	return attempt->options->caps ||
+	       attempt->options->flags &
+		       (PIDTRACK_SPAWN_UID | PIDTRACK_SPAWN_GID);
+}
+
+/*
+ * Keeps handlers from running in the child, on the memory two share.  Where the
+ * clone itself clears them, nothing needs to be blocked.
+ */
+static int block_handlers(const struct pt_attempt *attempt, uint64_t *ret_mask)
+{
+	return attempt->ways & PT_WAY_CLEAR_SIGHAND ? 0 :
+						      pt_quiet_enter(ret_mask);
+}
+
+static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
+{
+	uint64_t mask, calls;
+	int r;
+
+	r = block_handlers(attempt, &mask);
+	if (r < 0)
+		return r;
+	if (changes_ids(attempt))
+		pt_dumpable_hold();
+
+	calls = pt_sys_calls;
+	r = attempt->ways & PT_WAY_CLONE3 ?
+		    clone_by_clone3(attempt, ret_pidfd) :
+		    clone_by_libc(attempt, ret_pidfd);
+	pt_sys_calls = calls + 1; /* the child's are not ours */
+
+	if (changes_ids(attempt))
+		pt_dumpable_restore();
+	if (!(attempt->ways & PT_WAY_CLEAR_SIGHAND))
+		sys_signal_mask(&mask, NULL);
+	return r;
+}
+
+int pt_attempt_clone(struct pt_attempt *attempt, int *ret_pidfd)
+{
+	CLEANUP(fd_closep) int pipe_read = -1;
+	CLEANUP(fd_closep) int pipe_write = -1;
+	int r;
+
+	/* who honours CLONE_FILES is no emulator */
+	if (!attempt->child.fds.shared && !attempt->suspends) {
+		r = sys_pipe(&pipe_read, &pipe_write);
+		if (r < 0)
+			return r;
+		attempt->child.fds.specials[PT_SPECIAL_PIPE] = pipe_write;
+	}
+
+	if (!(attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD)) &&
+	    !attempt->child.opens_self) {
+		attempt->reserve = sys_eventfd();
+		if (attempt->reserve < 0)
+			return attempt->reserve;
+	}
+
+	r = clone_guarded(attempt, ret_pidfd);
+	attempt->reserve = fd_close(attempt->reserve);
+	pipe_write = fd_close(pipe_write);
+	if (r > 0)
+		await_exec(attempt, pipe_read);
+	return r;
+}
