@@ -14,6 +14,7 @@ struct attach {
 	pid_t pid;
 	uint64_t inode;
 	int pidfd; /* owned */
+	bool child;
 	uint32_t flags;
 	struct pidtrack_process *process;
 };
@@ -30,18 +31,30 @@ static bool is_hidden(int r)
 	return r == -ENODATA || r == -EACCES || r == -EPERM;
 }
 
+/*
+ * Whether it is our child; and whether it is a pidfd at all: of all questions
+ * this is the one that a directory of /proc does not pass for one in.
+ */
+static int ask_child(struct attach *attach)
+{
+	int r;
+
+	r = sys_waitid(PT_P_PIDFD, attach->pidfd, NULL,
+		       WEXITED | WNOHANG | WNOWAIT | __WALL);
+	if (r == -EBADF || r == -EINVAL)
+		return r;
+	attach->child = r != -ECHILD;
+	return 0;
+}
+
 /* Takes in the process of attach->pidfd. */
 static int admit(struct pidtrack *tracker, struct attach *attach)
 {
 	struct pt_set *set = &tracker->set;
 	struct pidtrack_process *process;
 	struct pt_look look = { 0 };
-	int r, waited;
+	int r;
 
-	waited = sys_waitid(PT_P_PIDFD, attach->pidfd, NULL,
-			    WEXITED | WNOHANG | WNOWAIT | __WALL);
-	if (waited == -EBADF || waited == -EINVAL)
-		return waited;
 	r = pt_look_at(&set->place, attach->pidfd, attach->pid, &look);
 	if (r < 0 && !is_hidden(r))
 		return r;
@@ -53,7 +66,7 @@ static int admit(struct pidtrack *tracker, struct attach *attach)
 	process->pidfd = fd_take(&attach->pidfd);
 	process->look = look;
 	process->observed = attach->flags & PIDTRACK_ATTACH_OBSERVE;
-	process->child = waited != -ECHILD && !process->observed;
+	process->child = attach->child && !process->observed;
 	pt_set_watch(set, process);
 	pt_ring_flush(set->ring);
 	attach->process = process;
@@ -87,7 +100,8 @@ static int do_attach(struct pidtrack *tracker, void *argument)
 		if (r < 0)
 			return r;
 	}
-	return admit(tracker, attach);
+	r = ask_child(attach);
+	return r < 0 ? r : admit(tracker, attach);
 }
 
 static int call_attach(struct pidtrack *tracker,
@@ -170,10 +184,8 @@ static int do_attach_pidfd(struct pidtrack *tracker, void *argument)
 	flags = sys_file_flags(attach->pidfd);
 	if (flags < 0)
 		return flags;
-	/* the one question a directory of /proc does not pass for a pidfd in */
-	r = sys_waitid(PT_P_PIDFD, attach->pidfd, NULL,
-		       WEXITED | WNOHANG | WNOWAIT | __WALL);
-	if (r == -EBADF || r == -EINVAL)
+	r = ask_child(attach);
+	if (r < 0)
 		return r;
 	r = number_of(&tracker->set.place, attach->pidfd, &attach->pid);
 	if (r < 0 && !tracker->set.place.pidfs)
@@ -251,6 +263,9 @@ static int do_attach_record(struct pidtrack *tracker, void *argument)
 	/* the record's number may be of another pid namespace */
 	r = number_of(place, attach->pidfd, &attach->pid);
 	if (r < 0 && !place->pidfs)
+		return r;
+	r = ask_child(attach);
+	if (r < 0)
 		return r;
 	return admit_labelled(tracker, attach, recall->record->label);
 }
