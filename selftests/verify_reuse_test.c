@@ -13,7 +13,7 @@
 #include "seccomp.h"
 #include "verified.h"
 
-#define STORM_MS 10000 /* at most, each */
+#define STORM_MS 20000 /* at most, each */
 
 /* A child that pauses, with that number if it is not 0.  Linux 5.5. */
 static pid_t start_as(pid_t number)
@@ -148,7 +148,7 @@ static void end_storm(struct __test_metadata *_metadata, struct storm *storm)
 /* ---- a few hundred numbers ---- */
 
 #define NUMBERS 400
-#define ROUNDS 6000
+#define ROUNDS 10500
 
 /* Linux 6.14; before, that file is the whole machine's. */
 static bool pid_max_is_of_namespaces(void)
