@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "set.h"
 
+#include "ladder.h"
 #include "status.h"
 #include "sys.h"
 
@@ -18,49 +19,6 @@ void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
 	free_texts(process);
 	set->statistics.tracked--;
 	pt_slots_give(&set->slots, process);
-}
-
-/* ---- processes to be told of ---- */
-
-static void enqueue(struct pt_set *set, struct pidtrack_process *process)
-{
-	if (process->queued)
-		return;
-	process->queued = true;
-	process->next = PT_SLOT_NONE;
-	if (set->told_first == PT_SLOT_NONE)
-		set->told_first = process->slot;
-	else
-		pt_slots_at(&set->slots, set->told_last)->next = process->slot;
-	set->told_last = process->slot;
-}
-
-static void dequeue_first(struct pt_set *set)
-{
-	struct pidtrack_process *process =
-		pt_slots_at(&set->slots, set->told_first);
-
-	process->queued = false;
-	set->told_first = process->next;
-}
-
-static void unqueue(struct pt_set *set, struct pidtrack_process *process)
-{
-	uint32_t before = PT_SLOT_NONE, slot;
-
-	if (!process->queued)
-		return;
-	for (slot = set->told_first; slot != process->slot;
-	     slot = pt_slots_at(&set->slots, slot)->next)
-		before = slot;
-
-	process->queued = false;
-	if (before == PT_SLOT_NONE)
-		set->told_first = process->next;
-	else
-		pt_slots_at(&set->slots, before)->next = process->next;
-	if (set->told_last == process->slot)
-		set->told_last = before;
 }
 
 /* ---- watches ---- */
@@ -166,18 +124,6 @@ static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 
 static void end_stops(struct pt_set *set, struct pidtrack_process *process);
 
-/* It ends now; but what was done to it is still to be told. */
-static void end_ladder(struct pt_set *set, struct pidtrack_process *process)
-{
-	struct pt_stop *stop = process->stop;
-
-	if (!stop)
-		return;
-	pt_stop_end(&set->stops, stop);
-	if (stop->told == stop->at && !stop->failed)
-		process->stop = pt_stop_free(&set->stops, stop);
-}
-
 static void see(struct pt_set *set, struct pidtrack_process *process,
 		enum pt_seen seen, int status, uint32_t source)
 {
@@ -205,7 +151,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 	}
 	if (cell.does & PT_DO_EXITED) {
 		end_stops(set, process);
-		end_ladder(set, process);
+		pt_ladder_ended(&set->stops, process);
 		process->tell |= PT_TELL_EXITED;
 	}
 	if (cell.does & PT_DO_REAPED)
@@ -216,7 +162,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		acknowledge(set, process);
 	}
 	if (process->tell != 0)
-		enqueue(set, process);
+		pt_told_add(&set->told, process);
 	if (is_settled(process))
 		end_watch(set, process);
 }
@@ -309,15 +255,22 @@ static void end_stops(struct pt_set *set, struct pidtrack_process *process)
 	}
 }
 
-/* ---- the timer of ladders ---- */
+/* ---- ladders ---- */
 
-/* In the place of a slot: the timer's. */
-#define COOKIE_TIMER (PT_SLOT_NONE - 1)
+/* In the place of a slot: what wakes ladders up. */
+#define COOKIE_LADDERS (PT_SLOT_NONE - 1)
 
-static int watch_timer(struct pt_set *set)
+static void happened_to_ladders(struct pt_set *set, bool ended)
 {
-	return pt_ring_watch(set->ring, PT_WATCH_EDGES, set->stops.timer,
-			     COOKIE_TIMER, NULL);
+	struct pidtrack_process *process;
+
+	pt_ladder_woken(&set->stops);
+	while ((process = pt_ladder_due(&set->stops))) {
+		process->tell |= PT_TELL_LADDER;
+		pt_told_add(&set->told, process);
+	}
+	if (ended)
+		pt_ladder_watch(&set->stops, set->ring, COOKIE_LADDERS);
 }
 
 /* ---- another ring ---- */
@@ -357,8 +310,7 @@ static int ensure_ring(struct pt_set *set)
 		if (process->pidfd >= 0)
 			watch_again(set, process);
 	}
-	if (set->stops.timer >= 0)
-		r = watch_timer(set);
+	r = pt_ladder_watch(&set->stops, set->ring, COOKIE_LADDERS);
 	if (r < 0) {
 		set->renew_due = true;
 		return r;
@@ -412,6 +364,21 @@ int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
 	return pt_ring_flush(set->ring);
 }
 
+int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
+		const struct pidtrack_stop_options *options)
+{
+	int r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	r = pt_ladder_begin(&set->stops, set->ring, COOKIE_LADDERS, process,
+			    options);
+	if (r < 0)
+		return r;
+	return pt_ring_flush(set->ring);
+}
+
 /* One word of a stop or a continuation, of a kind that was asked for. */
 static bool tell_stop(struct pidtrack_process *process,
 		      struct pidtrack_event *event)
@@ -443,7 +410,7 @@ static void happened_to_stops(struct pt_set *set,
 	if (process->stops == 0)
 		return;
 	process->tell |= PT_TELL_STOPS;
-	enqueue(set, process);
+	pt_told_add(&set->told, process);
 }
 
 /* What the timer is for: those that could not be watched otherwise. */
@@ -461,7 +428,7 @@ static void happened_to_all(struct pt_set *set)
 			continue;
 		if (process->stops_lame) {
 			process->tell |= PT_TELL_STOPS;
-			enqueue(set, process);
+			pt_told_add(&set->told, process);
 			retry_stops(set, process);
 		}
 		if (!process->lame)
@@ -472,101 +439,6 @@ static void happened_to_all(struct pt_set *set)
 			pt_set_watch(set, process);
 		finish(set, process);
 	}
-}
-
-/* ---- ladders ---- */
-
-static int ready_timer(struct pt_set *set)
-{
-	int r;
-
-	r = pt_stops_ready(&set->stops);
-	if (r <= 0)
-		return r;
-	r = watch_timer(set);
-	if (r < 0)
-		pt_stops_done(&set->stops);
-	return r;
-}
-
-int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
-		const struct pidtrack_stop_options *options)
-{
-	struct pt_stop *stop;
-	int r;
-
-	r = ensure_ring(set);
-	if (r < 0)
-		return r;
-	if (process->state != PT_STATE_RUNNING)
-		return -ESRCH;
-	r = ready_timer(set);
-	if (r < 0)
-		return r;
-	r = pt_stop_new(options, process, &stop);
-	if (r < 0)
-		return r;
-	r = pt_stop_climb(&set->stops, stop, process->pidfd);
-	if (r < 0) {
-		pt_stop_free(&set->stops, stop);
-		return r;
-	}
-
-	stop->told = stop->at; /* the caller knows */
-	pt_stop_free(&set->stops, process->stop);
-	process->stop = stop;
-	pt_stops_arm(&set->stops);
-	return pt_ring_flush(set->ring);
-}
-
-/* The time of a step is up, and it has not ended. */
-static void climb(struct pt_set *set, struct pt_stop *stop)
-{
-	struct pidtrack_process *process = stop->process;
-
-	if (stop->at == stop->n_steps)
-		stop->failed = true;
-	else
-		pt_stop_climb(&set->stops, stop, process->pidfd);
-	process->tell |= PT_TELL_LADDER;
-	enqueue(set, process);
-}
-
-static void happened_to_timer(struct pt_set *set, bool ended)
-{
-	struct pt_stop *stop;
-	uint64_t count;
-
-	sys_read(set->stops.timer, &count, sizeof(count));
-	while ((stop = pt_stops_due(&set->stops)))
-		climb(set, stop);
-	pt_stops_arm(&set->stops);
-	if (ended)
-		watch_timer(set);
-}
-
-/* One thing at a time of what a ladder has come to. */
-static bool tell_ladder(struct pt_set *set, struct pidtrack_process *process,
-			struct pidtrack_event *event)
-{
-	struct pt_stop *stop = process->stop;
-	bool failed;
-
-	if (!stop || (stop->told == stop->at && !stop->failed))
-		return false;
-	failed = stop->told == stop->at;
-	if (!failed)
-		stop->told++;
-	*event = (struct pidtrack_event){
-		.kind = failed ? PIDTRACK_STOP_TIMED_OUT : PIDTRACK_ESCALATED,
-		.status = -1,
-		.process = process,
-		.signal = stop->steps[stop->told - 1].signal,
-	};
-	if (failed ||
-	    (!stop->waiting && !stop->failed && stop->told == stop->at))
-		process->stop = pt_stop_free(&set->stops, stop);
-	return true;
 }
 
 /* ---- telling ---- */
@@ -580,8 +452,8 @@ static void happen(struct pt_set *set, const struct pt_happened *happened)
 		return;
 	}
 
-	if (happened->cookie == COOKIE_TIMER) {
-		happened_to_timer(set, happened->ended);
+	if (happened->cookie == COOKIE_LADDERS) {
+		happened_to_ladders(set, happened->ended);
 		return;
 	}
 
@@ -666,8 +538,7 @@ static void tell_end(struct pt_set *set, struct pidtrack_process *process,
 /* Takes one event off the list; false if the first of it came to nothing. */
 static bool tell(struct pt_set *set, struct pidtrack_event *event)
 {
-	struct pidtrack_process *process =
-		pt_slots_at(&set->slots, set->told_first);
+	struct pidtrack_process *process = pt_told_first(&set->told);
 
 	if (process->tell & PT_TELL_STOPS) {
 		if (tell_stop(process, event))
@@ -676,17 +547,17 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 		start_stops(set, process);
 	}
 	if (process->tell & PT_TELL_LADDER) {
-		if (tell_ladder(set, process, event))
+		if (pt_ladder_tell(&set->stops, process, event))
 			return true;
 		process->tell &= (uint8_t)~PT_TELL_LADDER;
 	}
 	if (process->tell == 0) {
-		dequeue_first(set);
+		pt_told_take_first(&set->told);
 		return false;
 	}
 	tell_end(set, process, event);
 	if (process->tell == 0)
-		dequeue_first(set);
+		pt_told_take_first(&set->told);
 	return true;
 }
 
@@ -701,7 +572,7 @@ static void acknowledge_handed(struct pt_set *set)
 /* Whatever is to be told now. */
 static bool tell_any(struct pt_set *set, struct pidtrack_event *ret_event)
 {
-	while (set->told_first != PT_SLOT_NONE) {
+	while (pt_told_first(&set->told)) {
 		if (tell(set, ret_event))
 			return true;
 	}
@@ -738,7 +609,7 @@ int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 	do {
 		if (tell_any(set, ret_event)) {
 			set->handed = ret_event->process;
-			if (set->told_first != PT_SLOT_NONE)
+			if (pt_told_first(&set->told))
 				pt_ring_keep_readable(set->ring);
 			return 1;
 		}
@@ -753,7 +624,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	set->statistics.tracked--;
 	if (set->handed == process)
 		set->handed = NULL;
-	unqueue(set, process);
+	pt_told_take(&set->told, process);
 	free_texts(process);
 	end_stops(set, process);
 	process->stop = pt_stop_free(&set->stops, process->stop);
@@ -762,7 +633,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 		end_watch(set, process);
 	finish(set, process);
 	/* in the middle of a burst the next call takes it along */
-	if (set->told_first == PT_SLOT_NONE && !pt_ring_busy(set->ring))
+	if (!pt_told_first(&set->told) && !pt_ring_busy(set->ring))
 		pt_ring_flush(set->ring);
 }
 
@@ -773,8 +644,8 @@ int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 {
 	set->tracker = tracker;
 	pt_slots_init(&set->slots);
+	pt_told_init(&set->told, &set->slots);
 	pt_stops_init(&set->stops);
-	set->told_first = set->told_last = PT_SLOT_NONE;
 	pt_place_look(&set->place);
 	return pt_ring_new(backend, &set->ring);
 }

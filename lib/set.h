@@ -12,6 +12,7 @@
 #include "process.h"
 #include "ring.h"
 #include "slots.h"
+#include "told.h"
 
 struct pt_set {
 	struct pidtrack *tracker; /* for its processes */
@@ -20,8 +21,7 @@ struct pt_set {
 
 	struct pt_slots slots;
 	struct pt_stops stops;
-	uint32_t told_first; /* list of processes to be told of */
-	uint32_t told_last;
+	struct pt_told told;
 	uint32_t n_ticks; /* things that are looked at by the timer */
 	bool renew_due;	  /* the ring is of no use until it is renewed */
 

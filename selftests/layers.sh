@@ -26,6 +26,7 @@ layers()
 	ring pin stop
 	features process
 	slots
+	told ladder
 	set
 	orphans handoff
 	tracker
