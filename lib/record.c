@@ -33,24 +33,6 @@ uint32_t pt_record_crc32(const char *bytes, size_t n)
 	return ~crc;
 }
 
-/* Splits @path into the directory to open and the name in it. */
-static int open_directory(const char *path, const char **ret_name)
-{
-	CLEANUP(freep) char *directory = NULL;
-	const char *slash = strrchr(path, '/');
-
-	*ret_name = slash ? slash + 1 : path;
-	if (!slash)
-		return sys_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
-	if (slash == path)
-		return sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
-
-	directory = strndup(path, (size_t)(slash - path));
-	if (!directory)
-		return -ENOMEM;
-	return sys_open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
-}
-
 /* A record may take the place of a file or a link, not of a device. */
 static int check_replaceable(const struct pt_record *record)
 {
@@ -73,14 +55,14 @@ int pt_record_prepare(struct pt_record *record, const char *path)
 	const char *name;
 	int fd;
 
-	fd = open_directory(path, &name);
+	fd = pt_file_directory(path, &name);
 	if (fd < 0)
 		return fd;
 	record->dir = fd; /* ours to close from here on */
 
 	if (name[0] == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return -EINVAL;
-	if (strlen(name) > PT_RECORD_NAME_MAX)
+	if (strlen(name) > PT_FILE_NAME_MAX)
 		return -ENAMETOOLONG;
 
 	memcpy(record->name, name, strlen(name) + 1);
@@ -134,23 +116,6 @@ int pt_record_format(const struct pt_record *record, pid_t pid,
 	return text->overflow ? -ENAMETOOLONG : 0;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n > 0) {
-		int r = sys_write(fd, bytes, n);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return -EIO;
-		bytes += r;
-		n -= (size_t)r;
-	}
-	return 0;
-}
-
 /* Names nobody else uses; hosts of several pid namespaces share numbers. */
 static void name_temporary(struct pt_record *record, pid_t pid,
 			   const struct pt_look *look)
@@ -168,32 +133,18 @@ static void name_temporary(struct pt_record *record, pid_t pid,
 	pt_text_byte(&before, '~');
 }
 
+/* Noted beforehand: the child may be killed at any time. */
 static int write_temporary(struct pt_record *record, int dir,
 			   const struct pt_text *text)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-	int fd, r;
+	struct pt_record_told *told = record->told;
+	int r;
 
-	record->told->state = PT_RECORD_WRITTEN;
-	fd = sys_open(dir, record->told->temporary, flags, 0600);
-	if (fd == -EEXIST) {
-		/* of a host that was killed at this very place */
-		sys_unlink(dir, record->told->temporary);
-		fd = sys_open(dir, record->told->temporary, flags, 0600);
-	}
-	if (fd < 0) {
-		record->told->state = PT_RECORD_NONE;
-		return fd;
-	}
-
-	r = sys_inode(fd, &record->told->inode);
-	if (r >= 0)
-		r = sys_fchmod(fd, 0600); /* whatever the umask */
-	if (r >= 0)
-		r = write_all(fd, text->start, text->length);
-	if (r >= 0 && record->sync)
-		r = sys_fsync(fd);
-	sys_close(fd);
+	told->state = PT_RECORD_WRITTEN;
+	r = pt_file_create(dir, told->temporary, text, record->sync,
+			   &told->inode);
+	if (r < 0)
+		told->state = PT_RECORD_NONE;
 	return r;
 }
 
@@ -227,19 +178,6 @@ static int place(struct pt_record *record, int dir)
 	return r;
 }
 
-/* O_PATH descriptors cannot be synced. */
-static int sync_directory(int dir)
-{
-	int fd, r;
-
-	fd = sys_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	r = sys_fsync(fd);
-	sys_close(fd);
-	return r;
-}
-
 int pt_record_publish(void *argument, int dir, pid_t pid)
 {
 	struct pt_record *record = argument;
@@ -260,7 +198,7 @@ int pt_record_publish(void *argument, int dir, pid_t pid)
 	r = place(record, dir);
 	if (r < 0)
 		return r;
-	return record->sync ? sync_directory(dir) : 0;
+	return record->sync ? pt_file_sync_directory(dir) : 0;
 }
 
 void pt_record_keep(struct pt_record *record)

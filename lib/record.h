@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A fingerprint and what belongs to it as text in a file, written by the
- *process it is of before it executes:
+ * process it is of before it executes:
  *
  *	4711
  *	8271123
@@ -18,12 +18,12 @@
 #define PT_RECORD_H
 
 #include "base.h"
+#include "file.h"
 #include "fingerprint.h"
 #include "text.h"
 
 #define PT_RECORD_PAYLOAD_MAX 1024
 #define PT_RECORD_MAX 4096 /* bytes of the text */
-#define PT_RECORD_NAME_MAX 255
 #define PT_RECORD_TEMPORARY_MAX 72
 
 /* Return: 0; -EINVAL if it is empty or has control characters; -ENAMETOOLONG.
@@ -52,7 +52,7 @@ struct pt_record_told {
 /* A record to be; prepared by the parent, published by the child. */
 struct pt_record {
 	int dir; /* owned: where it will be */
-	char name[PT_RECORD_NAME_MAX + 1];
+	char name[PT_FILE_NAME_MAX + 1];
 	const struct pt_place *place;
 	const char *exe; /* hint, or NULL */
 	const char *label;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "recorded.h"
 
-#include "sys.h"
+#include "file.h"
 
 /* ---- lines ---- */
 
@@ -428,110 +428,22 @@ int pt_recorded_parse(const char *bytes, size_t size,
 
 /* ---- files ---- */
 
-/* How a file is, to see whether it has changed. */
-struct mark {
-	uint64_t size;
-	int64_t modified_ns;
-	int64_t changed_ns;
-};
-
-static int64_t nanoseconds(struct statx_timestamp time)
-{
-	return time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static int look_at_file(int fd, struct mark *ret_mark)
-{
-	struct statx found;
-	int r;
-
-	r = sys_file(fd, &found);
-	if (r < 0)
-		return r;
-	if (S_ISDIR(found.stx_mode))
-		return -EISDIR;
-	if (!S_ISREG(found.stx_mode))
-		return -ENXIO;
-	*ret_mark = (struct mark){
-		.size = found.stx_size,
-		.modified_ns = nanoseconds(found.stx_mtime),
-		.changed_ns = nanoseconds(found.stx_ctime),
-	};
-	return 0;
-}
-
-static bool same_mark(const struct mark *a, const struct mark *b)
-{
-	return a->size == b->size && a->modified_ns == b->modified_ns &&
-	       a->changed_ns == b->changed_ns;
-}
-
-static int read_whole(int fd, char *ret_bytes, size_t size)
-{
-	size_t n = 0;
-
-	while (n < size) {
-		int r = sys_read(fd, ret_bytes + n, size - n);
-
-		if (r == -EINTR)
-			continue;
-		if (r < 0)
-			return r;
-		if (r == 0)
-			return (int)n;
-		n += (size_t)r;
-	}
-	return -EFBIG;
-}
-
-/* One look at the file: its bytes, and whether they are of one moment. */
-static int read_once(const char *path, char *ret_bytes, size_t size,
-		     struct mark *ret_mark)
-{
-	CLEANUP(fd_closep) int fd = -1;
-	struct mark after;
-	int n, r;
-
-	fd = sys_open(AT_FDCWD, path,
-		      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-	if (fd < 0)
-		return fd;
-	r = look_at_file(fd, ret_mark);
-	if (r < 0)
-		return r;
-	n = read_whole(fd, ret_bytes, size);
-	if (n < 0)
-		return n;
-	r = look_at_file(fd, &after);
-	if (r < 0)
-		return r;
-	return same_mark(ret_mark, &after) && after.size == (uint64_t)n ?
-		       n :
-		       -EAGAIN;
-}
-
-#define TRIES 8
-
-int pt_recorded_read(const char *path, struct pidtrack_record **ret_record)
+int pt_recorded_read(int dir, const char *path,
+		     struct pidtrack_record **ret_record)
 {
 	char bytes[PIDTRACK_RECORD_MAX + 1];
 	struct pidtrack_record *record;
-	struct mark mark;
+	int64_t modified_ns;
 	int n, r;
 
-	/* some write in place, and then there is a moment of half a record */
-	for (int i = 0; i < TRIES; i++) {
-		n = read_once(path, bytes, sizeof(bytes), &mark);
-		if (n != -EAGAIN)
-			break;
-	}
+	n = pt_file_read(dir, path, bytes, sizeof(bytes), &modified_ns);
 	if (n < 0)
 		return n;
 	r = pt_recorded_parse(bytes, (size_t)n, &record);
 	if (r < 0)
 		return r;
 	record->dated = true;
-	record->modified_ns = mark.modified_ns;
+	record->modified_ns = modified_ns;
 	*ret_record = record;
 	return 0;
 }

@@ -33,8 +33,9 @@ struct pidtrack_record {
 int pt_recorded_parse(const char *bytes, size_t size,
 		      struct pidtrack_record **ret_record);
 
-/* Return: as pidtrack_record_read(). */
-int pt_recorded_read(const char *path, struct pidtrack_record **ret_record);
+/* @path from @dir, as openat(2).  Return: as pidtrack_record_read(). */
+int pt_recorded_read(int dir, const char *path,
+		     struct pidtrack_record **ret_record);
 
 struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record);
 

@@ -12,7 +12,7 @@
 PUBLIC int pidtrack_record_read(const char *path,
 				struct pidtrack_record **ret_record)
 {
-	return pt_recorded_read(path, ret_record);
+	return pt_recorded_read(AT_FDCWD, path, ret_record);
 }
 
 PUBLIC int pidtrack_record_parse(const void *bytes, size_t size,

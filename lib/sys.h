@@ -4,8 +4,9 @@
  * of the day may lack, with the Linux version that brought it; negative errno.
  * The only file with syscall() and ioctl(), but for two that are below it.
  *
- * What is used between clone and exec (child.c, record.c) goes through here as
- * well: nothing here allocates, locks, or does more than its one system call.
+ * What is used between clone and exec (child.c, record.c, file.c) goes through
+ * here as well: nothing here allocates, locks, or does more than its one system
+ * call.
  */
 #ifndef PT_SYS_H
 #define PT_SYS_H

@@ -15,7 +15,7 @@ layers()
 	cat <<-END
 	pidtrack base
 	options sys text
-	quiet owner clone procfs caps dumpable descriptors
+	quiet owner file clone procfs caps dumpable descriptors
 	fingerprint child
 	request attempt
 	record launchpad status

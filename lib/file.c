@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "file.h"
+
+#include "sys.h"
+
+/* ---- writing ---- */
+
+int pt_file_directory(const char *path, const char **ret_name)
+{
+	CLEANUP(freep) char *directory = NULL;
+	const char *slash = strrchr(path, '/');
+
+	*ret_name = slash ? slash + 1 : path;
+	if (!slash)
+		return sys_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+	if (slash == path)
+		return sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+
+	directory = strndup(path, (size_t)(slash - path));
+	if (!directory)
+		return -ENOMEM;
+	return sys_open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		int r = sys_write(fd, bytes, n);
+
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return -EIO;
+		bytes += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+int pt_file_create(int dir, const char *name, const struct pt_text *text,
+		   bool sync, uint64_t *ret_inode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+	int fd, r;
+
+	fd = sys_open(dir, name, flags, 0600);
+	if (fd == -EEXIST) {
+		/* of a host that was killed at this very place */
+		sys_unlink(dir, name);
+		fd = sys_open(dir, name, flags, 0600);
+	}
+	if (fd < 0)
+		return fd;
+
+	r = sys_inode(fd, ret_inode);
+	if (r >= 0)
+		r = sys_fchmod(fd, 0600); /* whatever the umask */
+	if (r >= 0)
+		r = write_all(fd, text->start, text->length);
+	if (r >= 0 && sync)
+		r = sys_fsync(fd);
+	sys_close(fd);
+	if (r < 0)
+		sys_unlink(dir, name);
+	return r;
+}
+
+/* O_PATH descriptors cannot be synced. */
+int pt_file_sync_directory(int dir)
+{
+	int fd, r;
+
+	fd = sys_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	r = sys_fsync(fd);
+	sys_close(fd);
+	return r;
+}
+
+/* ---- reading ---- */
+
+/* How a file is, to see whether it has changed. */
+struct mark {
+	uint64_t size;
+	int64_t modified_ns;
+	int64_t changed_ns;
+};
+
+static int64_t nanoseconds(struct statx_timestamp time)
+{
+	return time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static int look_at_file(int fd, struct mark *ret_mark)
+{
+	struct statx found;
+	int r;
+
+	r = sys_file(fd, &found);
+	if (r < 0)
+		return r;
+	if (S_ISDIR(found.stx_mode))
+		return -EISDIR;
+	if (!S_ISREG(found.stx_mode))
+		return -ENXIO;
+	*ret_mark = (struct mark){
+		.size = found.stx_size,
+		.modified_ns = nanoseconds(found.stx_mtime),
+		.changed_ns = nanoseconds(found.stx_ctime),
+	};
+	return 0;
+}
+
+static bool same_mark(const struct mark *a, const struct mark *b)
+{
+	return a->size == b->size && a->modified_ns == b->modified_ns &&
+	       a->changed_ns == b->changed_ns;
+}
+
+static int read_whole(int fd, char *ret_bytes, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size) {
+		int r = sys_read(fd, ret_bytes + n, size - n);
+
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return (int)n;
+		n += (size_t)r;
+	}
+	return -EFBIG;
+}
+
+/* One look at the file: its bytes, and whether they are of one moment. */
+static int read_once(int dir, const char *path, char *ret_bytes, size_t size,
+		     struct mark *ret_mark)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct mark after;
+	int n, r;
+
+	fd = sys_open(dir, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		      0);
+	if (fd < 0)
+		return fd;
+	r = look_at_file(fd, ret_mark);
+	if (r < 0)
+		return r;
+	n = read_whole(fd, ret_bytes, size);
+	if (n < 0)
+		return n;
+	r = look_at_file(fd, &after);
+	if (r < 0)
+		return r;
+	return same_mark(ret_mark, &after) && after.size == (uint64_t)n ?
+		       n :
+		       -EAGAIN;
+}
+
+#define TRIES 8
+
+int pt_file_read(int dir, const char *path, char *ret_bytes, size_t size,
+		 int64_t *ret_modified_ns)
+{
+	struct mark mark;
+	int n = -EAGAIN;
+
+	/* some write in place, and then there is a moment of half a file */
+	for (int i = 0; i < TRIES && n == -EAGAIN; i++)
+		n = read_once(dir, path, ret_bytes, size, &mark);
+	if (n >= 0)
+		*ret_modified_ns = mark.modified_ns;
+	return n;
+}

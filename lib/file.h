@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Small files: read as they were at one moment, written whole or not at all.
+ * Writing makes system calls only, and may be done between clone and exec.
+ */
+#ifndef PT_FILE_H
+#define PT_FILE_H
+
+#include "base.h"
+#include "text.h"
+
+#define PT_FILE_NAME_MAX 255
+
+/*
+ * Opens the directory that @path is in, for what is done by name only: O_PATH.
+ *
+ * Return: its descriptor, and the name in it, a part of @path; what opening it
+ * fails with.
+ */
+int pt_file_directory(const char *path, const char **ret_name);
+
+/*
+ * Makes a file of mode 0600, whatever the umask, in the place of a stale one:
+ * @name is for nobody else to use.  On failure there is none.
+ *
+ * Return: 0, and the number of its inode.
+ */
+int pt_file_create(int dir, const char *name, const struct pt_text *text,
+		   bool sync, uint64_t *ret_inode);
+
+/* Has what was done in an O_PATH directory be on disk. */
+int pt_file_sync_directory(int dir);
+
+/*
+ * Reads a regular file of less than @size bytes, and no link at the end of
+ * @path.
+ *
+ * Return: its length, and when it was written, ns of CLOCK_REALTIME; -EISDIR,
+ * -ENXIO for what is no file; -EFBIG; -EAGAIN if it changed again and again.
+ */
+int pt_file_read(int dir, const char *path, char *ret_bytes, size_t size,
+		 int64_t *ret_modified_ns);
+
+#endif
