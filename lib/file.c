@@ -22,6 +22,16 @@ int pt_file_directory(const char *path, const char **ret_name)
 	return sys_open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
 }
 
+/* A write beyond the limit is a signal, and that mostly the writer's end. */
+static int check_limit(size_t size)
+{
+	uint64_t limit[2];
+	int r;
+
+	r = sys_prlimit(RLIMIT_FSIZE, NULL, limit);
+	return r >= 0 && limit[0] < size ? -EFBIG : 0;
+}
+
 static int write_all(int fd, const char *bytes, size_t n)
 {
 	while (n > 0) {
@@ -43,8 +53,11 @@ int pt_file_create(int dir, const char *name, const struct pt_text *text,
 		   bool sync, uint64_t *ret_inode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-	int fd, r;
+	int closed, fd, r;
 
+	r = check_limit(text->length);
+	if (r < 0)
+		return r;
 	fd = sys_open(dir, name, flags, 0600);
 	if (fd == -EEXIST) {
 		/* of a host that was killed at this very place */
@@ -61,7 +74,9 @@ int pt_file_create(int dir, const char *name, const struct pt_text *text,
 		r = write_all(fd, text->start, text->length);
 	if (r >= 0 && sync)
 		r = sys_fsync(fd);
-	sys_close(fd);
+	closed = sys_close(fd); /* where a network's quota is told of */
+	if (r >= 0)
+		r = closed;
 	if (r < 0)
 		sys_unlink(dir, name);
 	return r;

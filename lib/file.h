@@ -23,7 +23,8 @@ int pt_file_directory(const char *path, const char **ret_name);
  * Makes a file of mode 0600, whatever the umask, in the place of a stale one:
  * @name is for nobody else to use.  On failure there is none.
  *
- * Return: 0, and the number of its inode.
+ * Return: 0, and the number of its inode; -EFBIG beyond RLIMIT_FSIZE, without
+ * the SIGXFSZ.
  */
 int pt_file_create(int dir, const char *name, const struct pt_text *text,
 		   bool sync, uint64_t *ret_inode);
