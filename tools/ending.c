@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "ending.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #include "command.h"
 #include "format.h"
-
-static void signal_words(int number, char *ret_name, size_t size)
-{
-	const char *name = sigabbrev_np(number);
-
-	if (name)
-		format_text(ret_name, size, "SIG%s", name);
-	else if (number >= SIGRTMIN)
-		format_text(ret_name, size, "SIGRTMIN+%d", number - SIGRTMIN);
-	else
-		format_text(ret_name, size, "%d", number);
-}
+#include "signal_name.h"
 
 void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
 {
-	char name[32];
+	char name[SIGNAL_NAME_SIZE];
 
 	if (ending->source == PIDTRACK_SOURCE_UNKNOWN) {
 		format_text(ret_words, ENDING_SIZE, "status unknown");
@@ -31,7 +17,7 @@ void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
 		format_text(ret_words, ENDING_SIZE, "code %d",
 			    WEXITSTATUS(ending->status));
 	} else {
-		signal_words(WTERMSIG(ending->status), name, sizeof(name));
+		signal_name(WTERMSIG(ending->status), name);
 		format_text(ret_words, ENDING_SIZE, "signal %s%s", name,
 			    WCOREDUMP(ending->status) ? ", core dumped" : "");
 	}
@@ -40,7 +26,7 @@ void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
 void ending_brief(const struct ending *ending,
 		  char ret_words[ENDING_BRIEF_SIZE])
 {
-	char name[16];
+	char name[SIGNAL_NAME_SIZE];
 
 	if (ending->source == PIDTRACK_SOURCE_UNKNOWN) {
 		format_text(ret_words, ENDING_BRIEF_SIZE, "unknown");
@@ -48,7 +34,7 @@ void ending_brief(const struct ending *ending,
 		format_text(ret_words, ENDING_BRIEF_SIZE, "code %d",
 			    WEXITSTATUS(ending->status));
 	} else {
-		signal_words(WTERMSIG(ending->status), name, sizeof(name));
+		signal_name(WTERMSIG(ending->status), name);
 		format_text(ret_words, ENDING_BRIEF_SIZE, "%s%s", name,
 			    WCOREDUMP(ending->status) ? ", core" : "");
 	}
@@ -56,9 +42,9 @@ void ending_brief(const struct ending *ending,
 
 static void signal_json(int status, struct json *json)
 {
-	char name[32];
+	char name[SIGNAL_NAME_SIZE];
 
-	signal_words(WTERMSIG(status), name, sizeof(name));
+	signal_name(WTERMSIG(status), name);
 	json_number(json, "signal", (uint64_t)WTERMSIG(status));
 	json_string(json, "signal_name", name);
 	json_bool(json, "core_dumped", WCOREDUMP(status));
