@@ -17,7 +17,7 @@
 
 struct fingerprint {
 	const char *compare; /* NULL: take one */
-	bool legacy;
+	unsigned int attach; /* TARGET_ */
 	bool json;
 };
 
@@ -29,7 +29,7 @@ static int set_compare(void *to, const char *value)
 
 static int set_legacy(void *to, const char *value)
 {
-	((struct fingerprint *)to)->legacy = true;
+	((struct fingerprint *)to)->attach |= TARGET_LEGACY;
 	return 0;
 }
 
@@ -209,18 +209,17 @@ static int compare_with_next(struct pidtrack *tracker,
 	return compare_with(&target, fingerprint);
 }
 
-static int compare_recorded(struct pidtrack *tracker, char **word,
+static int compare_recorded(struct pidtrack *tracker, const char *word,
 			    const struct fingerprint *fingerprint)
 {
 	struct target target;
-	size_t n;
 	int r;
 
-	r = targets_attach(tracker, word, 1, fingerprint->legacy, &target, &n);
+	r = target_attach(tracker, word, fingerprint->attach, &target);
 	return r ? r : compare_with(&target, fingerprint);
 }
 
-static int compare_named(struct pidtrack *tracker, char **word,
+static int compare_named(struct pidtrack *tracker, const char *word,
 			 const struct fingerprint *fingerprint)
 {
 	struct pidtrack_process *process;
@@ -228,7 +227,7 @@ static int compare_named(struct pidtrack *tracker, char **word,
 	struct target target;
 	int r;
 
-	r = process_name_parse(*word, &name);
+	r = process_name_parse(word, &name);
 	if (r)
 		return r;
 	if (name.record)
@@ -244,14 +243,13 @@ static int compare_named(struct pidtrack *tracker, char **word,
 	return compare_with(&target, fingerprint);
 }
 
-static int take_named(struct pidtrack *tracker, char **word,
+static int take_named(struct pidtrack *tracker, const char *word,
 		      const struct fingerprint *fingerprint)
 {
 	struct target target;
-	size_t n;
 	int r;
 
-	r = targets_attach(tracker, word, 1, fingerprint->legacy, &target, &n);
+	r = target_attach(tracker, word, fingerprint->attach, &target);
 	return r ? r : print_fingerprint(&target, fingerprint->json);
 }
 
@@ -274,9 +272,9 @@ static int fingerprint_run(int argc, char **argv)
 
 	output_begin();
 	if (fingerprint.compare)
-		r = compare_named(tracker, argv, &fingerprint);
+		r = compare_named(tracker, argv[0], &fingerprint);
 	else
-		r = take_named(tracker, argv, &fingerprint);
+		r = take_named(tracker, argv[0], &fingerprint);
 	return output_finish(r);
 }
 

@@ -76,25 +76,18 @@ advice_on_verdict(const struct pidtrack_comparison *comparison, uint32_t flags)
 	return "";
 }
 
-int record_attach(struct pidtrack *tracker, const char *path,
-		  const struct pidtrack_record *record, uint32_t flags,
-		  struct pidtrack_process **ret_process)
+int record_not_attached(const char *path,
+			const struct pidtrack_comparison *comparison,
+			uint32_t flags, int error)
 {
-	struct pidtrack_comparison comparison = { 0 };
-	int r;
-
-	r = pidtrack_attach_record(tracker, record, flags, ret_process,
-				   &comparison, sizeof(comparison));
-	if (r == 0)
-		return 0;
-	if (r == -ESRCH || r == -ESTALE || r == -ENODATA) {
+	if (error == -ESRCH || error == -ESTALE || error == -ENODATA) {
 		complain("'%s': %s, %s%s", path,
-			 pidtrack_verdict_name(comparison.verdict),
-			 comparison.reason,
-			 advice_on_verdict(&comparison, flags));
-		return verdict_exit_code(comparison.verdict);
+			 pidtrack_verdict_name(comparison->verdict),
+			 comparison->reason,
+			 advice_on_verdict(comparison, flags));
+		return verdict_exit_code(comparison->verdict);
 	}
-	complain("cannot track the process of '%s': %s%s", path, strerror(-r),
-		 advice_on(r));
+	complain("cannot track the process of '%s': %s%s", path,
+		 strerror(-error), advice_on(error));
 	return EXIT_FAILED;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Record files, as the command line names them: read, and the process tracked
- * that one is of, or said why not.
+ * Record files, as the command line names them: read, or said why not, and why
+ * the process of one could not be tracked.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -15,14 +15,14 @@
 int record_read(const char *path, struct pidtrack_record **ret_record);
 
 /*
- * @path: what to call it
- * @flags: PIDTRACK_ATTACH_
+ * Says why the process of the record in @path could not be tracked.
  *
- * Return: 0, or an exit_code, having complained: that of the verdict, or
- *         EXIT_FAILED.
+ * @flags: PIDTRACK_ATTACH_, which were given
+ *
+ * Return: the exit_code of the verdict, or EXIT_FAILED.
  */
-int record_attach(struct pidtrack *tracker, const char *path,
-		  const struct pidtrack_record *record, uint32_t flags,
-		  struct pidtrack_process **ret_process);
+int record_not_attached(const char *path,
+			const struct pidtrack_comparison *comparison,
+			uint32_t flags, int error);
 
 #endif

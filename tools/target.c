@@ -101,27 +101,43 @@ static void note_record(struct target *target, const char *path)
 }
 
 static int attach_recorded(struct pidtrack *tracker, const char *path,
-			   bool legacy, struct target *target)
+			   unsigned int flags, struct target *target)
 {
 	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
+	uint32_t attach = flags & TARGET_LEGACY ? PIDTRACK_ATTACH_LEGACY : 0;
+	struct pidtrack_comparison comparison = { 0 };
 	struct pidtrack_process *process;
 	int r;
 
 	r = record_read(path, &record);
 	if (r)
 		return r;
-	r = record_attach(tracker, path, record,
-			  legacy ? PIDTRACK_ATTACH_LEGACY : 0, &process);
-	if (r)
-		return r;
+	r = pidtrack_attach_record(tracker, record, attach, &process,
+				   &comparison, sizeof(comparison));
+	if (r == -ESRCH && flags & TARGET_GONE) {
+		target_of_record(record, path, target);
+		target->gone = comparison.reason;
+		return 0;
+	}
+	if (r < 0)
+		return record_not_attached(path, &comparison, attach, r);
 	target_of(process, target);
 	note_label(target, pidtrack_record_label(record));
 	note_record(target, path);
 	return 0;
 }
 
-static int attach_named(struct pidtrack *tracker, const char *word, bool legacy,
-			struct target *target)
+static void target_of_none(const struct process_name *name,
+			   struct target *ret_target)
+{
+	memset(ret_target, 0, sizeof(*ret_target));
+	ret_target->id = *name;
+	ret_target->gone = "no process has its number";
+	process_name_format(name, ret_target->name);
+}
+
+int target_attach(struct pidtrack *tracker, const char *word,
+		  unsigned int flags, struct target *target)
 {
 	struct pidtrack_process *process;
 	struct process_name name;
@@ -131,39 +147,61 @@ static int attach_named(struct pidtrack *tracker, const char *word, bool legacy,
 	if (r)
 		return r;
 	if (name.record)
-		return attach_recorded(tracker, name.record, legacy, target);
+		return attach_recorded(tracker, name.record, flags, target);
 	r = pidtrack_attach(tracker, name.pid, name.inode, 0, &process);
+	if (r == -ESRCH && flags & TARGET_GONE &&
+	    proc_thread_owner(name.pid) == 0) {
+		target_of_none(&name, target);
+		return 0;
+	}
 	if (r < 0)
 		return process_name_not_attached(tracker, &name, r);
 	target_of(process, target);
 	return 0;
 }
 
-int targets_attach(struct pidtrack *tracker, char **words, size_t n,
-		   bool legacy, struct target *targets, size_t *ret_attached)
+static int check_words(char **words, size_t n)
 {
-	size_t attached = 0;
-	int code = 0;
+	struct process_name name;
+	int r = 0;
+
+	if (n == 0)
+		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = process_name_parse(words[i], &name);
+	return r;
+}
+
+int targets_attach(struct targets *targets, char **words, size_t n,
+		   unsigned int flags)
+{
+	int highest, r;
+
+	highest = check_words(words, n);
+	if (highest)
+		return highest;
+	targets->all = calloc(n, sizeof(targets->all[0]));
+	if (!targets->all)
+		return tracker_failed("beginning", -ENOMEM);
+	highest = tracker_open(&targets->tracker);
+	if (highest)
+		return highest;
 
 	for (size_t i = 0; i < n; i++) {
-		struct process_name name;
-		int r = process_name_parse(words[i], &name);
-
-		if (r)
-			return r;
-	}
-
-	for (size_t i = 0; i < n; i++) {
-		int r = attach_named(tracker, words[i], legacy,
-				     &targets[attached]);
-
+		r = target_attach(targets->tracker, words[i], flags,
+				  &targets->all[targets->n]);
 		if (r == 0)
-			attached++;
-		else if (code == 0)
-			code = r;
+			targets->n++;
+		else if (r > highest)
+			highest = r;
 	}
-	*ret_attached = attached;
-	return code;
+	return highest;
+}
+
+void targets_done(struct targets *targets)
+{
+	pidtrack_free(targets->tracker);
+	free(targets->all);
 }
 
 struct target *target_note(const struct pidtrack_event *event)

@@ -19,6 +19,7 @@
 
 struct target {
 	struct pidtrack_process *process; /* NULL: there is none */
+	const char *gone;		  /* why there is none any more */
 	struct process_name id;
 	char name[TARGET_NAME_SIZE];   /* for people, on one line */
 	char label[TARGET_LABEL_SIZE]; /* "": none */
@@ -36,24 +37,48 @@ int tracker_open(struct pidtrack **ret_tracker);
  * Return: EXIT_FAILED. */
 int tracker_failed(const char *doing, int error);
 
-/* Fills in @target, which must stay where it is: events will find it. */
+/* Fills in @target, which must stay where it is. */
 void target_of(struct pidtrack_process *process, struct target *ret_target);
 
 /* Of a process that is not tracked: @path's, which says @record. */
 void target_of_record(const struct pidtrack_record *record, const char *path,
 		      struct target *ret_target);
 
+#define TARGET_LEGACY (1U << 0) /* believes a record of only a number */
+#define TARGET_GONE (1U << 1)	/* one that is gone is a target, too */
+
 /*
- * Tracks the @n processes that @words name, *@ret_attached of them with
- * success; these come first in @targets.  A word that is no PROCESS at all is
- * found before anything is tracked.
+ * Tracks the process that @word names.  @target must stay where it is: events
+ * will find it.
  *
- * @legacy: a record that has only a number is believed
+ * @flags: TARGET_
  *
- * Return: 0, or the exit_code of the first failure, having complained of each.
+ * Return: 0, or an exit_code, having complained.
  */
-int targets_attach(struct pidtrack *tracker, char **words, size_t n,
-		   bool legacy, struct target *targets, size_t *ret_attached);
+int target_attach(struct pidtrack *tracker, const char *word,
+		  unsigned int flags, struct target *target);
+
+/* Those that a command line names, and their tracker. */
+struct targets {
+	struct pidtrack *tracker; /* owned, as are the @n of */
+	struct target *all;
+	size_t n;
+};
+
+/*
+ * Tracks those of the @n processes that @words name which can be.  A word that
+ * is no PROCESS at all is found before anything is tracked.
+ *
+ * @targets: zeros; targets_done() is wanted in any case
+ * @flags: TARGET_
+ *
+ * Return: 0, or the highest exit_code of all failures, having complained of
+ *         each.
+ */
+int targets_attach(struct targets *targets, char **words, size_t n,
+		   unsigned int flags);
+
+void targets_done(struct targets *targets);
 
 /* Notes an event.  Return: the target it is of. */
 struct target *target_note(const struct pidtrack_event *event);

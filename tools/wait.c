@@ -14,13 +14,11 @@
 #include "target.h"
 
 struct wait {
-	int64_t timeout_ms; /* -1: none */
-	bool legacy;
+	int64_t timeout_ms;  /* -1: none */
+	unsigned int attach; /* TARGET_ */
 	bool json;
 
-	struct pidtrack *tracker;
-	struct target *targets;
-	size_t n;
+	struct targets targets;
 	size_t left; /* of these, not ended so far */
 };
 
@@ -37,7 +35,7 @@ static int set_timeout(void *to, const char *value)
 
 static int set_legacy(void *to, const char *value)
 {
-	((struct wait *)to)->legacy = true;
+	((struct wait *)to)->attach |= TARGET_LEGACY;
 	return 0;
 }
 
@@ -83,8 +81,8 @@ static int timed_out(const struct wait *wait)
 	const struct target *running = NULL, *zombie = NULL;
 	size_t n = 0;
 
-	for (size_t i = wait->n; i-- > 0;) {
-		const struct target *target = &wait->targets[i];
+	for (size_t i = wait->targets.n; i-- > 0;) {
+		const struct target *target = &wait->targets.all[i];
 
 		if (target->ended)
 			continue;
@@ -131,7 +129,7 @@ static int wait_for_all(struct wait *wait)
 	while (wait->left > 0) {
 		const struct pidtrack_event *event;
 		int timeout = remaining_ms(deadline);
-		int r = pidtrack_wait(wait->tracker, timeout, &event);
+		int r = pidtrack_wait(wait->targets.tracker, timeout, &event);
 
 		if (r > 0)
 			r = take_event(wait, event);
@@ -147,44 +145,37 @@ static int wait_for_all(struct wait *wait)
 	return 0;
 }
 
+static int wait_named(struct wait *wait, char **words, size_t n)
+{
+	const struct target *last;
+	int r;
+
+	r = targets_attach(&wait->targets, words, n, wait->attach);
+	if (r)
+		return r;
+	wait->left = wait->targets.n;
+	r = wait_for_all(wait);
+	if (r)
+		return r;
+
+	last = &wait->targets.all[wait->targets.n - 1];
+	if (last->ending.source == PIDTRACK_SOURCE_UNKNOWN)
+		complain("%s has ended, and nobody can tell how", last->name);
+	return ending_exit_code(&last->ending);
+}
+
 static int wait_run(int argc, char **argv)
 {
-	CLEANUP(freep) struct target *targets = NULL;
-	CLEANUP(pidtrack_freep) struct pidtrack *tracker = NULL;
 	struct wait wait = { .timeout_ms = -1 };
-	const struct ending *last;
 	int r;
 
 	r = arguments_parse(&command_wait, &wait, &argc, &argv);
 	if (r != ARGUMENTS_FINE)
 		return r;
-	if (argc == 0)
-		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
-
-	targets = calloc((size_t)argc, sizeof(*targets));
-	if (!targets)
-		return tracker_failed("beginning", -ENOMEM);
-	r = tracker_open(&tracker);
-	if (r)
-		return r;
-
 	output_begin();
-	r = targets_attach(tracker, argv, (size_t)argc, wait.legacy, targets,
-			   &wait.n);
-	if (r)
-		return r;
-	wait.tracker = tracker;
-	wait.targets = targets;
-	wait.left = wait.n;
-	r = wait_for_all(&wait);
-	if (r)
-		return r;
-
-	last = &targets[wait.n - 1].ending;
-	if (last->source == PIDTRACK_SOURCE_UNKNOWN)
-		complain("%s has ended, and nobody can tell how",
-			 targets[wait.n - 1].name);
-	return ending_exit_code(last);
+	r = wait_named(&wait, argv, (size_t)argc);
+	targets_done(&wait.targets);
+	return r;
 }
 
 const struct command command_wait = {

@@ -15,19 +15,17 @@
 #include "target.h"
 
 struct watch {
-	bool legacy;
+	unsigned int attach; /* TARGET_ */
 	bool json;
 
-	struct pidtrack *tracker;
-	struct target *targets;
-	size_t n;
+	struct targets targets;
 	size_t left;	     /* of these, not ended so far */
 	struct table *table; /* NULL: lines */
 };
 
 static int set_legacy(void *to, const char *value)
 {
-	((struct watch *)to)->legacy = true;
+	((struct watch *)to)->attach |= TARGET_LEGACY;
 	return 0;
 }
 
@@ -50,7 +48,7 @@ static int take_events(struct watch *watch)
 	const struct pidtrack_event *event;
 	int r;
 
-	while ((r = pidtrack_next(watch->tracker, &event)) > 0) {
+	while ((r = pidtrack_next(watch->targets.tracker, &event)) > 0) {
 		const struct target *target = target_note(event);
 
 		if (target->ended)
@@ -69,7 +67,7 @@ static int take_events(struct watch *watch)
 static bool await(const struct watch *watch)
 {
 	struct pollfd fds[] = {
-		{ .fd = pidtrack_fd(watch->tracker), .events = POLLIN },
+		{ .fd = pidtrack_fd(watch->targets.tracker), .events = POLLIN },
 		{ .fd = STDOUT_FILENO }, /* tells only that the reader left */
 	};
 
@@ -87,7 +85,8 @@ static int watch_all(struct watch *watch)
 		if (r < 0)
 			return tracker_failed("watching", r);
 		if (watch->table)
-			table_draw(watch->table, watch->targets, watch->n);
+			table_draw(watch->table, watch->targets.all,
+				   watch->targets.n);
 		r = output_flush();
 		if (r < 0)
 			return r == -EPIPE ? 0 : output_failed(r);
@@ -103,49 +102,36 @@ static int watch_named(struct watch *watch, char **words, size_t n)
 	CLEANUP(table_freep) struct table *table = NULL;
 	int missing, r;
 
-	missing = targets_attach(watch->tracker, words, n, watch->legacy,
-				 watch->targets, &watch->n);
-	if (watch->n == 0)
+	missing = targets_attach(&watch->targets, words, n, watch->attach);
+	if (watch->targets.n == 0)
 		return missing;
 
 	if (!watch->json && table_wanted()) {
-		table = table_new(watch->targets, watch->n);
+		table = table_new(watch->targets.all, watch->targets.n);
 		if (!table)
 			return tracker_failed("beginning", -ENOMEM);
 		watch->table = table;
 	}
-	for (size_t i = 0; !table && i < watch->n; i++)
-		target_print_attached(&watch->targets[i], watch->json);
+	for (size_t i = 0; !table && i < watch->targets.n; i++)
+		target_print_attached(&watch->targets.all[i], watch->json);
 
-	watch->left = watch->n;
+	watch->left = watch->targets.n;
 	r = watch_all(watch);
 	return r ? r : missing;
 }
 
 static int watch_run(int argc, char **argv)
 {
-	CLEANUP(freep) struct target *targets = NULL;
-	CLEANUP(pidtrack_freep) struct pidtrack *tracker = NULL;
 	struct watch watch = { 0 };
 	int r;
 
 	r = arguments_parse(&command_watch, &watch, &argc, &argv);
 	if (r != ARGUMENTS_FINE)
 		return r;
-	if (argc == 0)
-		return complain_usage("which PROCESS? " PROCESS_NAME_KINDS);
-
-	targets = calloc((size_t)argc, sizeof(*targets));
-	if (!targets)
-		return tracker_failed("beginning", -ENOMEM);
-	r = tracker_open(&tracker);
-	if (r)
-		return r;
-
 	output_begin();
-	watch.tracker = tracker;
-	watch.targets = targets;
-	return watch_named(&watch, argv, (size_t)argc);
+	r = watch_named(&watch, argv, (size_t)argc);
+	targets_done(&watch.targets);
+	return r;
 }
 
 const struct command command_watch = {
