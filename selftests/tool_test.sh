@@ -7,8 +7,10 @@
 
 # ---- the command line ----
 
+COMMANDS='run watch verify wait stop fingerprint features'
+
 test_without_a_command_it_lists_them() {
-	usage --- 'which command? run, watch, verify, wait, fingerprint, features'
+	usage --- 'which command? run, watch, verify, wait, stop, fingerprint, features'
 	err_says "see 'pidtrack --help'"
 }
 
@@ -33,7 +35,7 @@ test_help_names_every_command() {
 		pt $flag
 		code_is 0
 		silent
-		for command in run watch verify wait fingerprint features; do
+		for command in $COMMANDS; do
 			out_matches "$NL  $command "
 		done
 	done
@@ -42,7 +44,7 @@ test_help_names_every_command() {
 test_each_command_has_help() {
 	local command flag
 
-	for command in run watch verify wait fingerprint features; do
+	for command in $COMMANDS; do
 		for flag in --help -h; do
 			pt $command $flag
 			code_is 0
@@ -60,7 +62,7 @@ test_each_command_has_help() {
 test_help_can_be_asked_for_in_words() {
 	local command word
 
-	for command in "" run watch verify wait fingerprint features; do
+	for command in "" $COMMANDS; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		cp out asked
@@ -85,7 +87,7 @@ test_help_can_be_asked_for_in_words() {
 test_no_line_of_help_is_wider_than_a_terminal() {
 	local command
 
-	for command in "" run watch verify wait fingerprint features; do
+	for command in "" $COMMANDS; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		out_matches .
@@ -98,7 +100,7 @@ test_the_manual_knows_every_option_of_help() {
 	local command option
 
 	[[ -r $page ]] || skip "no manual beside the test"
-	for command in "" run watch verify wait fingerprint features; do
+	for command in "" $COMMANDS; do
 		# shellcheck disable=SC2086
 		pt $command --help
 		for option in $(grep -o '^  --[a-z-]*' out); do
@@ -125,7 +127,13 @@ test_bash_completes_what_help_lists() {
 	# shellcheck disable=SC1090
 	. "$file" || die "it is no bash"
 	completes ''
-	out_is 'help run watch verify wait fingerprint features --help --version '
+	out_is "help $COMMANDS --help --version "
+	completes --s stop
+	out_is '--steps '
+	completes TERM:8s, stop --steps
+	out_is 'TERM:8s,KILL:2s '
+	completes $$ stop
+	out_matches "^$$ "
 	completes wa
 	out_is 'watch wait '
 	completes f help

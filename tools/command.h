@@ -47,6 +47,7 @@ extern const struct command command_run;
 extern const struct command command_watch;
 extern const struct command command_verify;
 extern const struct command command_wait;
+extern const struct command command_stop;
 extern const struct command command_fingerprint;
 extern const struct command command_features;
 

@@ -24,12 +24,15 @@ _pidtrack()
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$("$tool" features 2>/dev/null |
 				awk 'NR > 1 { print $1 }')" -- "$word")
+	elif [[ $before == --steps ]]; then
+		mapfile -t COMPREPLY < <(compgen -W \
+			"TERM:8s,KILL:2s INT:2s,TERM:8s,KILL:2s" -- "$word")
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_pidtrack_words "$tool" "$command")" -- "$word")
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word" | sort -u)
-	elif [[ $command =~ ^(watch|verify|wait|fingerprint)$ ]]; then
+	elif [[ $command =~ ^(watch|verify|wait|stop|fingerprint)$ ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -W \
 			"$(cd /proc && echo [1-9]*)" -- "$word")
 	fi

@@ -11,6 +11,7 @@
 #include "format.h"
 #include "owned.h"
 #include "record.h"
+#include "signal_name.h"
 
 #define PATH_WORDS_SIZE (TARGET_NAME_SIZE - PROCESS_NAME_SIZE - 3)
 
@@ -210,6 +211,7 @@ struct target *target_note(const struct pidtrack_event *event)
 
 	target->event = event->kind;
 	target->event_time = time(NULL);
+	target->signal = event->signal;
 	target->ended = event->flags & PIDTRACK_EVENT_LAST;
 	target->ending.status = event->status;
 	target->ending.source = event->source;
@@ -266,11 +268,15 @@ void target_print_attached(const struct target *target, bool json)
 	end_json(target, &object);
 }
 
-static void print_event_line(const struct target *target)
+static void print_line(const struct target *target, const char *event)
 {
-	char words[ENDING_SIZE];
+	char words[ENDING_SIZE], name[SIGNAL_NAME_SIZE];
 
-	printf("%s %s", target->name, pidtrack_event_name(target->event));
+	printf("%s %s", target->name, event);
+	if (target->signal) {
+		signal_name(target->signal, name);
+		printf(" %s", name);
+	}
 	if (target->ended) {
 		ending_words(&target->ending, words);
 		printf(" %s", words);
@@ -280,17 +286,28 @@ static void print_event_line(const struct target *target)
 	putchar('\n');
 }
 
-void target_print_event(const struct target *target, bool json)
+void target_print(const struct target *target, const char *event, bool json)
 {
+	char name[SIGNAL_NAME_SIZE];
 	struct json object;
 
 	if (!json) {
-		print_event_line(target);
+		print_line(target, event);
 		return;
 	}
 	json_begin(&object);
-	target_json(target, pidtrack_event_name(target->event), &object);
+	target_json(target, event, &object);
+	if (target->signal) {
+		signal_name(target->signal, name);
+		json_number(&object, "signal", (uint64_t)target->signal);
+		json_string(&object, "signal_name", name);
+	}
 	if (target->ended)
 		ending_json(&target->ending, &object);
 	end_json(target, &object);
+}
+
+void target_print_event(const struct target *target, bool json)
+{
+	target_print(target, pidtrack_event_name(target->event), json);
 }

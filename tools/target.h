@@ -26,7 +26,9 @@ struct target {
 	char fingerprint[PIDTRACK_FINGERPRINT_MAX]; /* "" where not to be had */
 	uint32_t event; /* the last, 0 while there was none */
 	time_t event_time;
-	bool ended; /* nothing more will be told of it */
+	int32_t signal; /* with the last event: of a ladder; 0: none */
+	bool over;	/* nothing more is done about it */
+	bool ended;	/* nothing more will be told of it */
 	struct ending ending;
 };
 
@@ -83,7 +85,9 @@ void targets_done(struct targets *targets);
 /* Notes an event.  Return: the target it is of. */
 struct target *target_note(const struct pidtrack_event *event);
 
-/* A line, for people or one JSON object: it is tracked from now on. */
+/* A line, for people or one JSON object: @event, with its signal. */
+void target_print(const struct target *target, const char *event, bool json);
+/* ...: it is tracked from now on. */
 void target_print_attached(const struct target *target, bool json);
 /* ...: the last event. */
 void target_print_event(const struct target *target, bool json);
