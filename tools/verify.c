@@ -34,8 +34,7 @@ static int set_json(void *to, const char *value)
 }
 
 static const struct command_option options[] = {
-	{ "strict", NULL, "only an inode or a start time proves it",
-	  set_strict },
+	{ "strict", NULL, "3 unless it is proven beyond doubt", set_strict },
 	{ "json", NULL, "one JSON object a line", set_json },
 	{ 0 },
 };
@@ -88,16 +87,39 @@ static void record_json(const struct pidtrack_record *record, struct json *json)
 	json_string(json, "payload", payload ? text : NULL);
 }
 
+/*
+ * What would do by itself, of @record, or of a number somebody named.  For the
+ * same process that is the inode: no two have one, while those that began
+ * within 10 ms have one start time.  That one is gone can be known of its
+ * number only if it is a number of this boot and pid namespace.
+ */
+static uint32_t proof(uint32_t verdict, const struct pidtrack_record *record)
+{
+	switch (verdict) {
+	case PIDTRACK_VERDICT_SAME:
+	case PIDTRACK_VERDICT_EXITED:
+		return PIDTRACK_EVIDENCE_INODE;
+	case PIDTRACK_VERDICT_GONE:
+		return PIDTRACK_EVIDENCE_BOOT |
+		       (record ? 0 : PIDTRACK_EVIDENCE_PID);
+	default:
+		return UINT32_MAX;
+	}
+}
+
 static int exit_code_of(const struct verify *verify,
+			const struct target *target,
+			const struct pidtrack_record *record,
 			const struct pidtrack_comparison *comparison)
 {
-	const uint32_t proof = PIDTRACK_EVIDENCE_INODE |
-			       PIDTRACK_EVIDENCE_START;
-
-	if (verify->strict && comparison->verdict == PIDTRACK_VERDICT_SAME &&
-	    !(comparison->evidence & proof))
-		return EXIT_UNTOLD;
-	return verdict_exit_code(comparison->verdict);
+	if (!verify->strict ||
+	    comparison->verdict == PIDTRACK_VERDICT_UNPROVEN ||
+	    comparison->evidence & proof(comparison->verdict, record))
+		return verdict_exit_code(comparison->verdict);
+	complain("%s is %s by what was compared, which for --strict is not "
+		 "enough",
+		 target->name, pidtrack_verdict_name(comparison->verdict));
+	return EXIT_UNTOLD;
 }
 
 static int print_verdict(const struct verify *verify,
@@ -117,7 +139,7 @@ static int print_verdict(const struct verify *verify,
 		printf("%s ", target->name);
 		verdict_print(comparison);
 	}
-	return exit_code_of(verify, comparison);
+	return exit_code_of(verify, target, record, comparison);
 }
 
 /* ---- verifying ---- */
@@ -172,7 +194,7 @@ static bool conclude(int error, struct pidtrack_comparison *ret_comparison)
 		{ -ESTALE,
 		  { PIDTRACK_VERDICT_REUSED,
 		    PIDTRACK_EVIDENCE_PID | PIDTRACK_EVIDENCE_INODE,
-		    "the pidfs inode is another" } },
+		    "the pidfs inode is another, if that was ever one" } },
 		{ -EOPNOTSUPP,
 		  { PIDTRACK_VERDICT_UNPROVEN, 0,
 		    "this kernel gives processes no inode" } },
@@ -275,7 +297,10 @@ const struct command command_verify = {
 		"ended, is gone, or was before the last boot, or another has\n"
 		"its number; 3 if it is unproven, 4 if the record cannot be\n"
 		"read or for another failure, 2 for a wrong command line; of\n"
-		"several PROCESSes with the highest of these.\n",
+		"several PROCESSes with the highest of these.  With\n"
+		"--strict, 0 and 1 are told only of what nothing else could\n"
+		"explain: the same by its inode, gone by boot id and number,\n"
+		"another by inode, start time or boot id; the rest is 3.\n",
 	.options = options,
 	.run = verify_run,
 };
