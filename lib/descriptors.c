@@ -250,19 +250,11 @@ static int close_gaps(const struct pt_descriptors *fds)
 	}
 }
 
-struct listed {
-	uint64_t inode;
-	int64_t offset;
-	unsigned short length;
-	unsigned char type;
-	char name[];
-};
-
 static void close_listed(const struct pt_descriptors *fds, int listing,
 			 const char *bytes, int n)
 {
 	while (n > 0) {
-		const struct listed *listed = (const void *)bytes;
+		const struct pt_listed *listed = (const void *)bytes;
 		uint64_t fd;
 
 		if (pt_text_parse_number(listed->name, strlen(listed->name),
@@ -277,7 +269,7 @@ static void close_listed(const struct pt_descriptors *fds, int listing,
 /* The same without close_range(): as /proc lists them. */
 static int close_by_list(const struct pt_descriptors *fds)
 {
-	_Alignas(8) char bytes[4096];
+	_Alignas(struct pt_listed) char bytes[4096];
 	int listing, n;
 
 	listing =

@@ -390,7 +390,16 @@ static inline int sys_set_cloexec(int fd, bool cloexec)
 		syscall(PT_SYS_FCNTL, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0));
 }
 
-/* Linux 2.6.4: struct linux_dirent64. */
+/* struct linux_dirent64: what getdents64(2) tells, one behind the other. */
+struct pt_listed {
+	uint64_t inode;
+	int64_t offset;
+	unsigned short length; /* of all of this */
+	unsigned char type;    /* DT_ */
+	char name[];
+};
+
+/* Linux 2.6.4. */
 static inline int sys_getdents(int fd, void *ret_bytes, size_t size)
 {
 	return pt_sys_result(syscall(SYS_getdents64, fd, ret_bytes, size));
