@@ -3,44 +3,83 @@
 
 #include "sys.h"
 
-int pt_ladder_watch(struct pt_stops *stops, struct pt_ring *ring,
-		    uint32_t cookie)
+static int watch(const struct pt_stops *stops, struct pt_ring *ring,
+		 uint32_t cookie)
 {
-	if (stops->timer < 0)
-		return 0;
-	return pt_ring_watch(ring, PT_WATCH_EDGES, stops->timer, cookie, NULL);
+	int fd = cookie == PT_LADDER_ENDS ? stops->ends : stops->timer;
+
+	return fd < 0 ? 0 :
+			pt_ring_watch(ring, PT_WATCH_EDGES, fd, cookie, NULL);
 }
 
-static int ready_timer(struct pt_stops *stops, struct pt_ring *ring,
-		       uint32_t cookie)
+int pt_ladder_watch(struct pt_stops *stops, struct pt_ring *ring)
 {
 	int r;
 
-	r = pt_stops_ready(stops);
+	r = watch(stops, ring, PT_LADDER_TIMER);
+	return r < 0 ? r : watch(stops, ring, PT_LADDER_ENDS);
+}
+
+static int ready(struct pt_stops *stops, struct pt_ring *ring, bool tree)
+{
+	int r;
+
+	r = pt_stops_ready(stops, tree);
 	if (r <= 0)
 		return r;
-	r = pt_ladder_watch(stops, ring, cookie);
+	r = watch(stops, ring, tree ? PT_LADDER_ENDS : PT_LADDER_TIMER);
 	if (r < 0)
-		pt_stops_done(stops);
+		pt_stops_unready(stops, tree);
 	return r;
 }
 
+/* ---- the first step ---- */
+
+static int find_tree(struct pt_stops *stops, struct pt_ring *ring,
+		     const struct pt_place *place, struct pt_stop *stop,
+		     int cgroup_fd)
+{
+	const struct pidtrack_process *process = stop->process;
+	int r;
+
+	r = ready(stops, ring, true);
+	if (r < 0)
+		return r;
+	r = pt_tree_new(place, stop->flags, process->pid, process->pidfd,
+			process->state != PT_STATE_RUNNING, cgroup_fd,
+			&stops->ends, &stop->tree);
+	if (r >= 0)
+		stop->tree->stop = stop;
+	return r;
+}
+
+static int begin(struct pt_stops *stops, struct pt_ring *ring,
+		 const struct pt_place *place, struct pt_stop *stop,
+		 int cgroup_fd)
+{
+	struct pidtrack_process *process = stop->process;
+	int r;
+
+	if (stop->flags == 0 && process->state != PT_STATE_RUNNING)
+		return -ESRCH;
+	r = ready(stops, ring, false);
+	if (r >= 0 && stop->flags != 0)
+		r = find_tree(stops, ring, place, stop, cgroup_fd);
+	return r < 0 ? r : pt_stop_climb(stops, stop, process->pidfd);
+}
+
 int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
-		    uint32_t cookie, struct pidtrack_process *process,
+		    const struct pt_place *place,
+		    struct pidtrack_process *process,
 		    const struct pidtrack_stop_options *options)
 {
 	struct pt_stop *stop;
-	int r;
+	int cgroup_fd, r;
 
-	if (process->state != PT_STATE_RUNNING)
-		return -ESRCH;
-	r = ready_timer(stops, ring, cookie);
+	r = pt_stop_new(options, process, &stop, &cgroup_fd);
 	if (r < 0)
 		return r;
-	r = pt_stop_new(options, process, &stop);
-	if (r < 0)
-		return r;
-	r = pt_stop_climb(stops, stop, process->pidfd);
+	r = begin(stops, ring, place, stop, cgroup_fd);
 	if (r < 0) {
 		pt_stop_free(stops, stop);
 		return r;
@@ -53,52 +92,100 @@ int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
 	return 0;
 }
 
-void pt_ladder_woken(struct pt_stops *stops)
+/* ---- the others ---- */
+
+static void take_ends(struct pt_stops *stops)
+{
+	struct epoll_event ends[64];
+	int n;
+
+	while ((n = sys_epoll_wait(stops->ends, ends, ARRAY_SIZE(ends))) > 0) {
+		for (int i = 0; i < n; i++) {
+			struct pt_member *member = ends[i].data.ptr;
+
+			pt_tree_ended(member);
+			pt_stop_hurry(stops, member->tree->stop);
+		}
+	}
+}
+
+void pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
+		     uint32_t cookie, bool over)
 {
 	uint64_t count;
 
-	sys_read(stops->timer, &count, sizeof(count));
+	if (cookie == PT_LADDER_ENDS)
+		take_ends(stops);
+	else
+		sys_read(stops->timer, &count, sizeof(count));
+	if (over)
+		watch(stops, ring, cookie);
 }
 
-struct pidtrack_process *pt_ladder_due(struct pt_stops *stops)
+/* Return: whether there is something to tell. */
+static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 {
-	struct pt_stop *stop = pt_stops_due(stops);
-
-	if (!stop) {
-		pt_stops_arm(stops);
-		return NULL;
+	if (stop->tree) {
+		pt_tree_sweep(stop->tree);
+		stop->done = pt_tree_is_over(stop->tree);
+		if (stop->done)
+			return true;
+		if (!pt_stop_is_up(stop)) {
+			pt_stop_wait(stops, stop);
+			return false;
+		}
 	}
 	/* the time of a step is up, and it has not ended */
 	if (stop->at == stop->n_steps)
 		stop->failed = true;
 	else
 		pt_stop_climb(stops, stop, stop->process->pidfd);
-	return stop->process;
+	return true;
 }
+
+struct pidtrack_process *pt_ladder_due(struct pt_stops *stops)
+{
+	struct pt_stop *stop;
+
+	while ((stop = pt_stops_due(stops))) {
+		if (climb(stops, stop))
+			return stop->process;
+	}
+	pt_stops_arm(stops);
+	return NULL;
+}
+
+/* ---- telling ---- */
 
 static bool is_told(const struct pt_stop *stop)
 {
-	return stop->told == stop->at && !stop->failed;
+	return stop->told == stop->at && !stop->failed && !stop->done;
+}
+
+static uint32_t kind_of_end(const struct pt_stop *stop)
+{
+	return stop->done ? PIDTRACK_STOP_DONE : PIDTRACK_STOP_TIMED_OUT;
 }
 
 bool pt_ladder_tell(struct pt_stops *stops, struct pidtrack_process *process,
 		    struct pidtrack_event *ret_event)
 {
 	struct pt_stop *stop = process->stop;
-	bool failed;
+	bool end;
 
 	if (!stop || is_told(stop))
 		return false;
-	failed = stop->told == stop->at;
-	if (!failed)
+	end = stop->told == stop->at;
+	if (!end)
 		stop->told++;
 	*ret_event = (struct pidtrack_event){
-		.kind = failed ? PIDTRACK_STOP_TIMED_OUT : PIDTRACK_ESCALATED,
+		.kind = end ? kind_of_end(stop) : PIDTRACK_ESCALATED,
 		.status = -1,
 		.process = process,
 		.signal = stop->steps[stop->told - 1].signal,
+		.reached = stop->tree ? stop->tree->reached : stop->reached,
 	};
-	if (failed || (!stop->waiting && is_told(stop)))
+	if (end || (!stop->waiting && is_told(stop)))
 		process->stop = pt_stop_free(stops, stop);
 	return true;
 }
@@ -109,7 +196,24 @@ void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process)
 
 	if (!stop)
 		return;
+	if (stop->tree) {
+		pt_tree_ended(&stop->tree->root);
+		pt_stop_hurry(stops, stop);
+		return;
+	}
 	pt_stop_end(stops, stop);
 	if (is_told(stop))
 		process->stop = pt_stop_free(stops, stop);
+}
+
+bool pt_ladder_outlives(const struct pidtrack_process *process)
+{
+	return process->stop && process->stop->tree;
+}
+
+bool pt_ladder_is_done(const struct pidtrack_process *process)
+{
+	const struct pt_stop *stop = process->stop;
+
+	return stop && stop->done && stop->told == stop->at;
 }

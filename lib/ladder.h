@@ -9,14 +9,15 @@
 #include "pidtrack.h"
 #include "process.h"
 #include "ring.h"
+#include "slots.h"
 #include "stop.h"
 
-/*
- * Watches what wakes ladders up, as EDGES of @cookie: when there is something
- * new to watch, or all anew on another ring.
- */
-int pt_ladder_watch(struct pt_stops *stops, struct pt_ring *ring,
-		    uint32_t cookie);
+/* In the place of a slot: what wakes ladders up. */
+#define PT_LADDER_TIMER (PT_SLOT_NONE - 1)
+#define PT_LADDER_ENDS (PT_SLOT_NONE - 2)
+
+/* Watches them, as EDGES; on another ring anew. */
+int pt_ladder_watch(struct pt_stops *stops, struct pt_ring *ring);
 
 /*
  * Has a process end: takes the first step; what was begun before is over.
@@ -24,17 +25,19 @@ int pt_ladder_watch(struct pt_stops *stops, struct pt_ring *ring,
  * Return: 0; else nothing was begun, see pidtrack_process_stop().
  */
 int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
-		    uint32_t cookie, struct pidtrack_process *process,
+		    const struct pt_place *place,
+		    struct pidtrack_process *process,
 		    const struct pidtrack_stop_options *options);
 
-/* The watch says that it is time. */
-void pt_ladder_woken(struct pt_stops *stops);
+/* One of the watches says so; if it is @over, it is made again. */
+void pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
+		     uint32_t cookie, bool over);
 
 /*
- * Takes the next step that is due.
+ * Does what is due.
  *
- * Return: the process, of which there is something to tell; NULL if there is
- *         none, and when the next is due is taken care of.
+ * Return: a process of which there is something to tell; NULL if there is none
+ *         any more, and when the next is due is taken care of.
  */
 struct pidtrack_process *pt_ladder_due(struct pt_stops *stops);
 
@@ -48,5 +51,11 @@ bool pt_ladder_tell(struct pt_stops *stops, struct pidtrack_process *process,
 
 /* The process has ended; but what was done to it is still to be told. */
 void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process);
+
+/* Whether a ladder will tell more, when the process has ended too. */
+bool pt_ladder_outlives(const struct pidtrack_process *process);
+
+/* Whether what is told next is that all have ended. */
+bool pt_ladder_is_done(const struct pidtrack_process *process);
 
 #endif

@@ -301,15 +301,18 @@ int pidtrack_attach_pidfd(struct pidtrack *tracker, int pidfd, uint32_t flags,
 enum pidtrack_event_kind {
 	/*
 	 * It has ended.  One for every process, and the LAST, with its status,
-	 * but for one that others reap: there the status follows with REAPED.
+	 * but for one that others reap: there the status follows with REAPED;
+	 * and while others are to end with it: there STOP_DONE or
+	 * STOP_TIMED_OUT is the LAST, and has the status again.
 	 */
 	PIDTRACK_EXITED = 1,
 	PIDTRACK_REAPED,    /* what EXITED could not tell yet; LAST */
 	PIDTRACK_STOPPED,   /* asked for with pidtrack_process_notify() */
 	PIDTRACK_CONTINUED, /* likewise */
 	PIDTRACK_ESCALATED, /* pidtrack_process_stop() sent a further signal */
-	PIDTRACK_STOP_TIMED_OUT, /* its last step is over, and it has not ended:
+	PIDTRACK_STOP_TIMED_OUT, /* its last step is over, and not all ended:
 				    in the kernel, or not ours to signal */
+	PIDTRACK_STOP_DONE,	 /* all ended that were to end with it */
 };
 
 /* Where a status is from.  It is never invented. */
@@ -327,8 +330,8 @@ struct pidtrack_event {
 	int32_t status;	 /* as of wait(2); -1 while the source is UNKNOWN */
 	uint32_t source; /* enum pidtrack_source */
 	struct pidtrack_process *process;
-	int32_t signal; /* of ESCALATED and STOP_TIMED_OUT: the last one sent */
-	int32_t reserved;
+	int32_t signal;	  /* of ESCALATED and STOP_: the last one sent */
+	uint32_t reached; /* of these: processes signalled so far */
 };
 
 /* Nothing more will be told of this process; free it when done with it. */
@@ -417,15 +420,32 @@ struct pidtrack_stop_step {
 	uint32_t time_ms; /* for it to end, before the next step */
 };
 
-/* May grow, as pidtrack_options. */
+/*
+ * May grow, as pidtrack_options.  @cgroup_fd is read only with CGROUP; it may
+ * be closed when the call has returned.
+ */
 struct pidtrack_stop_options {
 	uint32_t size;	/* sizeof(struct pidtrack_stop_options) */
-	uint32_t flags; /* 0 */
+	uint32_t flags; /* PIDTRACK_STOP_; 0: this process alone */
 	const struct pidtrack_stop_step *steps; /* @n_steps, at most 16; NULL:
 					SIGTERM for 10 s, SIGKILL for 2 s */
 	uint32_t n_steps;
-	uint32_t reserved; /* 0 */
+	int32_t cgroup_fd; /* cgroup2 directory that is the process's own */
 };
+
+/* And all of the process group that it leads, but never our own. */
+#define PIDTRACK_STOP_GROUP (UINT32_C(1) << 0)
+/*
+ * And its children, theirs, and so on.  Who was orphaned before the call is
+ * none of them; nor is who a process makes that just ends by a signal it caught
+ * or was not sent by us: for those there are cgroups.
+ */
+#define PIDTRACK_STOP_TREE (UINT32_C(1) << 1)
+/*
+ * And all of a cgroup and those below it: one that the process is in, or was
+ * when it ended, and the host is not.
+ */
+#define PIDTRACK_STOP_CGROUP (UINT32_C(1) << 2)
 
 #define PIDTRACK_STOP_OPTIONS(...)                                        \
 	{                                                                 \
@@ -440,11 +460,30 @@ struct pidtrack_stop_options {
  * has not ended when the time of the last step is over with STOP_TIMED_OUT.
  * Several may be stopped at once.  A second call takes the place of the first.
  *
+ * With GROUP, TREE and CGROUP, of which there may be several, others are to end
+ * with it.  They are found, held by pidfds, and then signalled, at each step
+ * those that are still there and those that came, until none is left: that is
+ * told with STOP_DONE.  The LAST is what comes later of EXITED and STOP_DONE or
+ * STOP_TIMED_OUT.  Those that come between two steps are sent
+ * the signal once the process itself has ended.  Where descriptors are short it
+ * takes longer, and those with children that cannot be held are not signalled.
+ *
+ * GROUP and CGROUP find those that a process has left behind: it may have ended
+ * then, even been reaped, if the kernel knows that they are its own (Linux 6.9
+ * for GROUP, 6.15 for CGROUP).  If nobody was there, reached is 0.
+ *
  * @options: may be NULL
  *
- * Return: 0; -EINVAL, -E2BIG for @options; -ESRCH if it has ended, -EPERM if it
- *         may not be signalled: then nothing was begun; -ENOMEM, -EMFILE and
- * the like; -EBUSY, -ECHILD.
+ * Return: 0; -EINVAL, -E2BIG for @options; -ESRCH if it has ended, and with
+ *         GROUP or CGROUP if what it left behind cannot be known; -EPERM if it
+ *         may not be signalled; -EDEADLK if we would be among those who end;
+ *         -EINVAL if it leads no process group; -EBADF if @cgroup_fd is no
+ *         cgroup2 directory, -ENODEV if that was removed, -ESTALE if the
+ *         process is not in it nor below; -EREMOTE if it has no number here,
+ *         -EOPNOTSUPP if there is no /proc, for GROUP and TREE: then nothing
+ *         was begun; -ENOMEM, -EMFILE and the like; -EBUSY, -ECHILD.
+ *
+ * Linux 5.4; whole groups at once since 6.9, cgroups since 5.14.
  */
 int pidtrack_process_stop(struct pidtrack_process *process,
 			  const struct pidtrack_stop_options *options);

@@ -75,7 +75,7 @@ struct pidtrack_process {
 	bool child : 1;	  /* given to us to wait for */
 	bool observed : 1;
 	bool queued : 1;     /* on the list of those to be told of */
-	bool last : 1;	     /* the host was told that nothing will follow */
+	bool last : 1;	     /* the host was told all there is of its end */
 	bool released : 1;   /* the host is done with it */
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */

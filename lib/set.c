@@ -113,6 +113,8 @@ static void finish(struct pt_set *set, struct pidtrack_process *process)
 
 /* ---- what is seen ---- */
 
+#define TELL_END (PT_TELL_EXITED | PT_TELL_REAPED)
+
 static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 {
 	struct pt_cell cell = pt_process_after(process->state, PT_SEEN_ACK);
@@ -158,7 +160,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		process->tell |= PT_TELL_REAPED;
 
 	if (process->released || process->last) {
-		process->tell = 0;
+		process->tell &= PT_TELL_LADDER;
 		acknowledge(set, process);
 	}
 	if (process->tell != 0)
@@ -257,20 +259,17 @@ static void end_stops(struct pt_set *set, struct pidtrack_process *process)
 
 /* ---- ladders ---- */
 
-/* In the place of a slot: what wakes ladders up. */
-#define COOKIE_LADDERS (PT_SLOT_NONE - 1)
-
-static void happened_to_ladders(struct pt_set *set, bool ended)
+static void happened_to_ladders(struct pt_set *set,
+				const struct pt_happened *happened)
 {
 	struct pidtrack_process *process;
 
-	pt_ladder_woken(&set->stops);
+	pt_ladder_woken(&set->stops, set->ring, happened->cookie,
+			happened->ended);
 	while ((process = pt_ladder_due(&set->stops))) {
 		process->tell |= PT_TELL_LADDER;
 		pt_told_add(&set->told, process);
 	}
-	if (ended)
-		pt_ladder_watch(&set->stops, set->ring, COOKIE_LADDERS);
 }
 
 /* ---- another ring ---- */
@@ -310,7 +309,7 @@ static int ensure_ring(struct pt_set *set)
 		if (process->pidfd >= 0)
 			watch_again(set, process);
 	}
-	r = pt_ladder_watch(&set->stops, set->ring, COOKIE_LADDERS);
+	r = pt_ladder_watch(&set->stops, set->ring);
 	if (r < 0) {
 		set->renew_due = true;
 		return r;
@@ -372,7 +371,7 @@ int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
 	r = ensure_ring(set);
 	if (r < 0)
 		return r;
-	r = pt_ladder_begin(&set->stops, set->ring, COOKIE_LADDERS, process,
+	r = pt_ladder_begin(&set->stops, set->ring, &set->place, process,
 			    options);
 	if (r < 0)
 		return r;
@@ -452,8 +451,8 @@ static void happen(struct pt_set *set, const struct pt_happened *happened)
 		return;
 	}
 
-	if (happened->cookie == COOKIE_LADDERS) {
-		happened_to_ladders(set, happened->ended);
+	if (happened->cookie >= PT_LADDER_ENDS) {
+		happened_to_ladders(set, happened);
 		return;
 	}
 
@@ -529,10 +528,25 @@ static void tell_end(struct pt_set *set, struct pidtrack_process *process,
 		tell_exited(set, process, event);
 	else
 		tell_reaped(process, event);
-	if (process->last) {
+	if (!process->last)
+		return;
+	count_status(set, process->source);
+	if (!pt_ladder_outlives(process))
 		event->flags = PIDTRACK_EVENT_LAST;
-		count_status(set, process->source);
+}
+
+static bool tell_ladder(struct pt_set *set, struct pidtrack_process *process,
+			struct pidtrack_event *event)
+{
+	if (!pt_ladder_tell(&set->stops, process, event))
+		return false;
+	if (process->last && !pt_ladder_outlives(process)) {
+		/* for who looks at nothing but the last event */
+		event->flags = PIDTRACK_EVENT_LAST;
+		event->status = process->status;
+		event->source = process->source;
 	}
+	return true;
 }
 
 /* Takes one event off the list; false if the first of it came to nothing. */
@@ -546,8 +560,10 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 		process->tell &= (uint8_t)~PT_TELL_STOPS;
 		start_stops(set, process);
 	}
-	if (process->tell & PT_TELL_LADDER) {
-		if (pt_ladder_tell(&set->stops, process, event))
+	/* that all have ended is told last */
+	if (process->tell & PT_TELL_LADDER &&
+	    !(process->tell & TELL_END && pt_ladder_is_done(process))) {
+		if (tell_ladder(set, process, event))
 			return true;
 		process->tell &= (uint8_t)~PT_TELL_LADDER;
 	}
@@ -561,11 +577,13 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 	return true;
 }
 
+/* An event of something else does not say yet that it has ended. */
 static void acknowledge_handed(struct pt_set *set)
 {
 	if (!set->handed)
 		return;
-	acknowledge(set, set->handed);
+	if (!(set->handed->tell & TELL_END))
+		acknowledge(set, set->handed);
 	set->handed = NULL;
 }
 
@@ -652,6 +670,8 @@ int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 
 static void free_slots(struct pt_set *set)
 {
+	/* first: in a child of fork() it is the host's too, which goes on */
+	pt_stops_done(&set->stops);
 	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
@@ -662,7 +682,6 @@ static void free_slots(struct pt_set *set)
 			pt_stop_free(&set->stops, process->stop);
 		}
 	}
-	pt_stops_done(&set->stops);
 	pt_slots_done(&set->slots);
 }
 

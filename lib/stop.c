@@ -12,6 +12,8 @@ static const struct pidtrack_stop_step usual_steps[] = {
 	{ SIGKILL, 2000 },
 };
 
+#define FLAGS (PIDTRACK_STOP_GROUP | PIDTRACK_STOP_TREE | PIDTRACK_STOP_CGROUP)
+
 static int64_t now_ns(void)
 {
 	struct timespec now;
@@ -86,25 +88,34 @@ struct pt_stop *pt_stops_due(struct pt_stops *stops)
 
 void pt_stops_init(struct pt_stops *stops)
 {
-	*stops = (struct pt_stops){ .timer = -1 };
+	*stops = (struct pt_stops){ .timer = -1, .ends = -1 };
 }
 
 void pt_stops_done(struct pt_stops *stops)
 {
 	stops->timer = fd_close(stops->timer);
+	stops->ends = fd_close(stops->ends);
 }
 
-int pt_stops_ready(struct pt_stops *stops)
+int pt_stops_ready(struct pt_stops *stops, bool tree)
 {
-	int fd;
+	int *fd = tree ? &stops->ends : &stops->timer;
+	int r;
 
-	if (stops->timer >= 0)
+	if (*fd >= 0)
 		return 0;
-	fd = sys_timerfd();
-	if (fd < 0)
-		return fd;
-	stops->timer = fd;
+	r = tree ? sys_epoll_new() : sys_timerfd();
+	if (r < 0)
+		return r;
+	*fd = r;
 	return 1;
+}
+
+void pt_stops_unready(struct pt_stops *stops, bool tree)
+{
+	int *fd = tree ? &stops->ends : &stops->timer;
+
+	*fd = fd_close(*fd);
 }
 
 /* ---- one ladder ---- */
@@ -121,7 +132,8 @@ static int check_steps(const struct pidtrack_stop_step *steps, uint32_t n)
 }
 
 int pt_stop_new(const struct pidtrack_stop_options *options,
-		struct pidtrack_process *process, struct pt_stop **ret_stop)
+		struct pidtrack_process *process, struct pt_stop **ret_stop,
+		int *ret_cgroup_fd)
 {
 	struct pidtrack_stop_options copied = { 0 };
 	struct pt_stop *stop;
@@ -130,12 +142,11 @@ int pt_stop_new(const struct pidtrack_stop_options *options,
 	if (options) {
 		r = pt_options_copy(
 			&copied, sizeof(copied), options, options->size,
-			offsetofend(struct pidtrack_stop_options, reserved));
+			offsetofend(struct pidtrack_stop_options, cgroup_fd));
 		if (r < 0)
 			return r;
 	}
-	if (copied.flags != 0 || copied.reserved != 0 ||
-	    (!copied.steps && copied.n_steps > 0))
+	if (copied.flags & ~FLAGS || (!copied.steps && copied.n_steps > 0))
 		return -EINVAL;
 	if (!copied.steps) {
 		copied.steps = usual_steps;
@@ -149,10 +160,12 @@ int pt_stop_new(const struct pidtrack_stop_options *options,
 	if (!stop)
 		return -ENOMEM;
 	stop->process = process;
+	stop->flags = copied.flags;
 	stop->n_steps = copied.n_steps;
 	memcpy(stop->steps, copied.steps,
 	       copied.n_steps * sizeof(copied.steps[0]));
 	*ret_stop = stop;
+	*ret_cgroup_fd = copied.cgroup_fd;
 	return 0;
 }
 
@@ -161,16 +174,48 @@ struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop)
 	if (!stop)
 		return NULL;
 	pt_stop_end(stops, stop);
+	pt_tree_free(stop->tree);
 	free(stop);
 	return NULL;
+}
+
+void pt_stop_wait(struct pt_stops *stops, struct pt_stop *stop)
+{
+	stop->deadline_ns = stop->step_ns;
+	if (stop->tree)
+		stop->deadline_ns =
+			MIN(stop->deadline_ns, pt_tree_next_sweep(stop->tree));
+	queue(stops, stop);
+}
+
+void pt_stop_hurry(struct pt_stops *stops, struct pt_stop *stop)
+{
+	if (!stop->waiting)
+		return;
+	take_out(stops, stop);
+	stop->deadline_ns = 1; /* 0 would stop the timer */
+	queue(stops, stop);
+	pt_stops_arm(stops);
+}
+
+bool pt_stop_is_up(const struct pt_stop *stop)
+{
+	return stop->step_ns <= now_ns();
 }
 
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
 {
 	const struct pidtrack_stop_step *step = &stop->steps[stop->at++];
+	int r = 0;
 
-	stop->deadline_ns = now_ns() + (int64_t)step->time_ms * 1000000;
-	queue(stops, stop);
-	return step->signal == 0 ? 0 :
-				   sys_pidfd_send_signal(pidfd, step->signal);
+	stop->step_ns = now_ns() + (int64_t)step->time_ms * 1000000;
+	if (stop->tree) {
+		pt_tree_signal(stop->tree, step->signal);
+		stop->reached = stop->tree->reached;
+	} else if (step->signal != 0) {
+		r = sys_pidfd_send_signal(pidfd, step->signal);
+		stop->reached |= r >= 0;
+	}
+	pt_stop_wait(stops, stop);
+	return r;
 }

@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "pidtrack.h"
+#include "tree.h"
 
 #define PT_STOP_STEPS_MAX 16
 
@@ -18,12 +19,17 @@ struct pt_stop {
 	struct pt_stop *before; /* in the order of deadlines */
 	struct pt_stop *after;
 	struct pidtrack_process *process;
-	int64_t deadline_ns; /* CLOCK_MONOTONIC; of the step it is at */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC; when to look at it */
 	uint32_t n_steps;
-	uint32_t at;   /* steps taken */
-	uint32_t told; /* of these, what the host knows of */
-	bool waiting;  /* it has a deadline, and a place in the order */
-	bool failed;   /* the time of the last step is up */
+	uint32_t at;	  /* steps taken */
+	uint32_t told;	  /* of these, what the host knows of */
+	bool waiting;	  /* it has a deadline, and a place in the order */
+	bool failed;	  /* the time of the last step is up */
+	bool done;	  /* all have ended; of one with a tree */
+	int64_t step_ns;  /* CLOCK_MONOTONIC: when the time of its step is up */
+	uint32_t reached; /* processes that were sent a signal */
+	uint32_t flags;	  /* PIDTRACK_STOP_ */
+	struct pt_tree *tree; /* owned: with whom it is to end; or NULL */
 	struct pidtrack_stop_step steps[PT_STOP_STEPS_MAX];
 };
 
@@ -32,17 +38,24 @@ struct pt_stops {
 	struct pt_stop *first;
 	struct pt_stop *last;
 	int timer; /* owned: timerfd; -1 until it is needed */
+	int ends;  /* owned: epoll, with pt_member; -1 until it is needed */
 };
 
 void pt_stops_init(struct pt_stops *stops);
 void pt_stops_done(struct pt_stops *stops);
 
-/* Return: 1 if the timer is new, to be watched; 0; -EMFILE and the like. */
-int pt_stops_ready(struct pt_stops *stops);
+/*
+ * Makes the timer, or with @tree what tells of the ends of others.
+ *
+ * Return: 1 if it is new, to be watched; 0; -EMFILE and the like.
+ */
+int pt_stops_ready(struct pt_stops *stops, bool tree);
+void pt_stops_unready(struct pt_stops *stops, bool tree);
 
 /* Return: 0; -EINVAL, -E2BIG, -ENOMEM. */
 int pt_stop_new(const struct pidtrack_stop_options *options,
-		struct pidtrack_process *process, struct pt_stop **ret_stop);
+		struct pidtrack_process *process, struct pt_stop **ret_stop,
+		int *ret_cgroup_fd);
 struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop);
 
 /*
@@ -51,6 +64,15 @@ struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop);
  * Return: 0, or what sending fails with; the step is taken either way.
  */
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd);
+
+/* It is looked at again: at the end of its step, or when its tree wants it. */
+void pt_stop_wait(struct pt_stops *stops, struct pt_stop *stop);
+
+/* It is looked at now, not when it was to be. */
+void pt_stop_hurry(struct pt_stops *stops, struct pt_stop *stop);
+
+/* Whether the time of its step is up. */
+bool pt_stop_is_up(const struct pt_stop *stop);
 
 /* It has no more deadlines. */
 void pt_stop_end(struct pt_stops *stops, struct pt_stop *stop);

@@ -63,6 +63,7 @@ static inline int pt_sys_result(long r)
 #define PT_CLOSE_RANGE_UNSHARE (1U << 1)    /* Linux 5.9, close_range.h */
 #define PT_P_PIDFD 3			    /* Linux 5.4, wait.h */
 #define PT_PIDFD_THREAD O_EXCL		    /* Linux 6.9, pidfd.h */
+#define PT_PIDFD_SIGNAL_GROUP (1U << 2)	    /* Linux 6.9, pidfd.h */
 #define PT_PIDFS_MAGIC 0x50494446	    /* Linux 6.9, magic.h */
 #define PT_CGROUP2_MAGIC 0x63677270	    /* Linux 4.5, magic.h */
 #define PT_MADV_WIPEONFORK 18		    /* Linux 4.14, mman.h */
@@ -101,8 +102,9 @@ struct pt_pidfd_info {
 	int32_t exit_code; /* as of wait(2), with EXIT */
 };
 
-#define PT_PIDFD_INFO_PID BIT(0)  /* Linux 6.13 */
-#define PT_PIDFD_INFO_EXIT BIT(3) /* Linux 6.15; only once it is reaped */
+#define PT_PIDFD_INFO_PID BIT(0)      /* Linux 6.13 */
+#define PT_PIDFD_INFO_CGROUPID BIT(2) /* Linux 6.13; also once reaped, 6.15 */
+#define PT_PIDFD_INFO_EXIT BIT(3)     /* Linux 6.15; only once it is reaped */
 #define PT_PIDFD_GET_INFO _IOWR(0xFF, 11, struct pt_pidfd_info)
 
 _Static_assert(sizeof(struct pt_pidfd_info) == 64, "as Linux 6.13 has it");
@@ -123,6 +125,17 @@ static inline int sys_pidfd_send_signal(int pidfd, int signal)
 {
 	return pt_sys_result(
 		syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+/*
+ * Linux 6.9; -EINVAL before.  To all of the process group that is named by the
+ * process, be it reaped; -ESRCH if there is no such group, 0 if one of it may
+ * be signalled.
+ */
+static inline int sys_pidfd_signal_group(int pidfd, int signal)
+{
+	return pt_sys_result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL,
+				     PT_PIDFD_SIGNAL_GROUP));
 }
 
 /*
@@ -190,6 +203,18 @@ static inline int sys_setsid(void)
 static inline int sys_setpgid(pid_t pid, pid_t pgid)
 {
 	return pt_sys_result(syscall(SYS_setpgid, pid, pgid));
+}
+
+/* @pid 0: our own. */
+static inline pid_t sys_getpgid(pid_t pid)
+{
+	return pt_sys_result(syscall(SYS_getpgid, pid));
+}
+
+static inline void sys_sched_yield(void)
+{
+	pt_sys_calls++;
+	syscall(SYS_sched_yield);
 }
 
 static inline void sys_umask(mode_t mask)

@@ -16,11 +16,11 @@ layers()
 	pidtrack base
 	options sys text
 	quiet owner file clone procfs caps dumpable descriptors
-	fingerprint child
+	fingerprint child pids
 	request attempt
-	record launchpad status
+	record launchpad status cgroup
 	recorded
-	verify
+	verify tree
 	watch
 	uring epoll
 	ring pin stop

@@ -280,12 +280,9 @@ TEST(what_is_no_ladder_is_refused_and_nothing_is_sent)
 	EXPECT_EQ(-EINVAL, stop(process, NULL, 1));
 	EXPECT_EQ(-EINVAL, stop(process, STEPS({ 65, 1 }), 1));
 	EXPECT_EQ(-EINVAL, stop(process, STEPS({ -1, 1 }), 1));
-	options.flags = 1;
+	options.flags = 1 << 3;
 	EXPECT_EQ(-EINVAL, pidtrack_process_stop(process, &options));
-	options = (struct pidtrack_stop_options)PIDTRACK_STOP_OPTIONS();
-	options.reserved = 1;
-	EXPECT_EQ(-EINVAL, pidtrack_process_stop(process, &options));
-	options.reserved = 0;
+	options.flags = 0;
 	options.size = 4;
 	EXPECT_EQ(-EINVAL, pidtrack_process_stop(process, &options));
 	EXPECT_FALSE(pidfd_has_ended(pidtrack_process_pidfd(process)));

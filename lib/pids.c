@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "pids.h"
+
+#include "procfs.h"
+#include "sys.h"
+#include "text.h"
+
+void pt_pids_done(struct pt_pids *pids)
+{
+	free(pids->at);
+	*pids = (struct pt_pids){ 0 };
+}
+
+bool pt_pids_has(const struct pt_pids *pids, pid_t pid)
+{
+	for (size_t i = 0; i < pids->n; i++) {
+		if (pids->at[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+int pt_pids_add(struct pt_pids *pids, pid_t pid)
+{
+	size_t room = pids->room ? pids->room * 2 : 64;
+	pid_t *at;
+
+	if (pids->n == pids->room) {
+		at = reallocarray(pids->at, room, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		pids->at = at;
+		pids->room = room;
+	}
+	pids->at[pids->n++] = pid;
+	return 0;
+}
+
+/* ---- files ---- */
+
+/* A number that may go on in the next bytes read. */
+struct number {
+	uint64_t value;
+	bool begun;
+};
+
+static int take_byte(struct pt_pids *pids, struct number *number, char byte)
+{
+	int r = 0;
+
+	if (byte >= '0' && byte <= '9' && number->value <= INT_MAX) {
+		number->value = number->value * 10 + (uint64_t)(byte - '0');
+		number->begun = true;
+		return 0;
+	}
+	if (number->begun && number->value <= INT_MAX)
+		r = pt_pids_add(pids, (pid_t)number->value);
+	*number = (struct number){ 0 };
+	return r;
+}
+
+int pt_pids_in_file(struct pt_pids *pids, int dir, const char *path)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct number number = { 0 };
+	char bytes[4096];
+	int n, r = 0;
+
+	fd = sys_open(dir, path, O_RDONLY, 0);
+	if (fd < 0)
+		return fd;
+	while ((n = sys_read(fd, bytes, sizeof(bytes))) > 0) {
+		for (int i = 0; i < n && r >= 0; i++)
+			r = take_byte(pids, &number, bytes[i]);
+		if (r < 0)
+			return r;
+	}
+	return n < 0 ? n : take_byte(pids, &number, '\n');
+}
+
+/* ---- directories ---- */
+
+static int add_names(struct pt_pids *pids, const char *bytes, int n)
+{
+	const struct pt_listed *listed;
+	uint64_t number;
+	int r;
+
+	for (int at = 0; at < n; at += listed->length) {
+		listed = (const void *)(bytes + at);
+		if (pt_text_parse_number(listed->name, strlen(listed->name),
+					 &number) < 0 ||
+		    number > INT_MAX)
+			continue;
+		r = pt_pids_add(pids, (pid_t)number);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int pt_pids_in_directory(struct pt_pids *pids, const char *path)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	_Alignas(struct pt_listed) char bytes[8192];
+	int n, r;
+
+	fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	while ((n = sys_getdents(fd, bytes, sizeof(bytes))) > 0) {
+		r = add_names(pids, bytes, n);
+		if (r < 0)
+			return r;
+	}
+	return n;
+}
+
+/* ---- children, by thread ---- */
+
+/* "/proc/PID/task", and of a thread "/TID" and @name. */
+static void task_path(struct pt_text *path, pid_t pid, pid_t thread,
+		      const char *name)
+{
+	pt_text_field(path, "/proc/", (uint64_t)pid);
+	pt_text_string(path, "/task");
+	if (thread == 0)
+		return;
+	pt_text_field(path, "/", (uint64_t)thread);
+	pt_text_string(path, name);
+}
+
+static int list_threads(struct pt_pids *threads, pid_t pid)
+{
+	char buffer[32];
+	struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+
+	task_path(&path, pid, 0, NULL);
+	return pt_pids_in_directory(threads, path.start);
+}
+
+bool pt_pids_lists_children(void)
+{
+	CLEANUP(fd_closep) int fd = -1;
+
+	fd = sys_open(AT_FDCWD, "/proc/thread-self/children", O_RDONLY, 0);
+	return fd != -ENOENT;
+}
+
+int pt_pids_children(struct pt_pids *pids, pid_t pid)
+{
+	CLEANUP(pt_pids_done) struct pt_pids threads = { 0 };
+	int r;
+
+	r = list_threads(&threads, pid);
+	for (size_t i = 0; i < threads.n && r >= 0; i++) {
+		char buffer[64];
+		struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+
+		task_path(&path, pid, threads.at[i], "/children");
+		r = pt_pids_in_file(pids, AT_FDCWD, path.start);
+		/* this thread has ended; its children are another's now */
+		if (r == -ENOENT || r == -ESRCH)
+			r = 0;
+	}
+	return r;
+}
+
+bool pt_pids_is_still(pid_t pid)
+{
+	CLEANUP(pt_pids_done) struct pt_pids threads = { 0 };
+
+	if (list_threads(&threads, pid) < 0)
+		return true;
+	for (size_t i = 0; i < threads.n; i++) {
+		char buffer[64], text[1024];
+		struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+		struct pt_procfs_stat stat;
+
+		task_path(&path, pid, threads.at[i], "/stat");
+		if (pt_procfs_read(path.start, text, sizeof(text)) >= 0 &&
+		    pt_procfs_parse_stat(text, &stat) >= 0 &&
+		    !strchr("TtZXD", stat.state))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Lists of process numbers: those in a file, in a directory such as /proc, and
+ * of the children of a process.  A number found there proves nothing yet.
+ */
+#ifndef PT_PIDS_H
+#define PT_PIDS_H
+
+#include <sys/types.h>
+
+#include "base.h"
+
+struct pt_pids {
+	pid_t *at; /* owned */
+	size_t n;
+	size_t room;
+};
+
+void pt_pids_done(struct pt_pids *pids);
+bool pt_pids_has(const struct pt_pids *pids, pid_t pid);
+
+/* Adds a number; -ENOMEM. */
+int pt_pids_add(struct pt_pids *pids, pid_t pid);
+
+/*
+ * Adds the numbers of a file, blanks and lines between them, from @dir.
+ *
+ * Return: 0; -ENOENT, -ESRCH and the like; -ENOMEM.
+ */
+int pt_pids_in_file(struct pt_pids *pids, int dir, const char *path);
+
+/* Adds the names of a directory that are numbers. */
+int pt_pids_in_directory(struct pt_pids *pids, const char *path);
+
+/* Whether the kernel lists children; else they have to be searched for. */
+bool pt_pids_lists_children(void);
+
+/* Adds the children of all threads of a process.  Linux 3.5. */
+int pt_pids_children(struct pt_pids *pids, pid_t pid);
+
+/* Whether no thread of a process runs or will, until somebody continues it. */
+bool pt_pids_is_still(pid_t pid);
+
+#endif
