@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "file.h"
 
+#include <time.h>
+
 #include "sys.h"
 
 /* ---- writing ---- */
@@ -80,6 +82,39 @@ int pt_file_create(int dir, const char *name, const struct pt_text *text,
 	if (r < 0)
 		sys_unlink(dir, name);
 	return r;
+}
+
+/* Of this process and instant; hosts in several namespaces share numbers. */
+static void name_draft(char ret_name[PT_FILE_DRAFT_MAX])
+{
+	struct pt_text text = PT_TEXT(ret_name, PT_FILE_DRAFT_MAX);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pt_text_field(&text, ".pidtrack-", (uint64_t)sys_getpid());
+	pt_text_field(&text, "-", (uint64_t)now.tv_sec);
+	pt_text_field(&text, ".", (uint64_t)now.tv_nsec);
+}
+
+int pt_file_draft(int dir, const struct pt_text *text, bool sync,
+		  char ret_name[PT_FILE_DRAFT_MAX])
+{
+	uint64_t inode;
+
+	name_draft(ret_name);
+	return pt_file_create(dir, ret_name, text, sync, &inode);
+}
+
+int pt_file_publish(int dir, const char *draft, const char *name, bool sync)
+{
+	int r;
+
+	r = sys_rename(dir, draft, name, 0);
+	if (r < 0) {
+		sys_unlink(dir, draft);
+		return r;
+	}
+	return sync ? pt_file_sync_directory(dir) : 0;
 }
 
 /* O_PATH descriptors cannot be synced. */

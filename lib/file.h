@@ -29,6 +29,17 @@ int pt_file_directory(const char *path, const char **ret_name);
 int pt_file_create(int dir, const char *name, const struct pt_text *text,
 		   bool sync, uint64_t *ret_inode);
 
+#define PT_FILE_DRAFT_MAX 64
+
+/*
+ * The same under a name made up for it, and then under the one it is for, in
+ * the place of what has that: at once, and links are not followed.  What is not
+ * published is to be unlinked.
+ */
+int pt_file_draft(int dir, const struct pt_text *text, bool sync,
+		  char ret_name[PT_FILE_DRAFT_MAX]);
+int pt_file_publish(int dir, const char *draft, const char *name, bool sync);
+
 /* Has what was done in an O_PATH directory be on disk. */
 int pt_file_sync_directory(int dir);
 

@@ -5,6 +5,7 @@
 #include "base.h"
 #include "options.h"
 #include "procfs.h"
+#include "record.h"
 #include "sys.h"
 #include "tracker.h"
 
@@ -266,4 +267,106 @@ PUBLIC int pidtrack_process_compare(struct pidtrack_process *process,
 	pt_options_give(ret_comparison, size, &question.comparison,
 			sizeof(question.comparison));
 	return 0;
+}
+
+/* ---- its record ---- */
+
+struct recording {
+	struct pidtrack_process *process;
+	struct pidtrack_record_options options;
+};
+
+/* An early look may have been too late for the start time, or refused. */
+static void look_for_start(const struct pt_place *place,
+			   struct pidtrack_process *process)
+{
+	struct pt_look look;
+
+	if (process->look.has & PT_HAS_START)
+		return;
+	if (pt_look_at(place, process->pidfd, process->pid, &look) >= 0)
+		process->look = look;
+}
+
+/* Whether its record could ever lead back to it. */
+static int take_provable(struct pidtrack *tracker,
+			 struct pidtrack_process *process,
+			 struct pt_fingerprint *ret_fingerprint)
+{
+	struct pidtrack_comparison comparison;
+	int r;
+
+	if (process->pid < 2)
+		return -EINVAL;
+	look_for_start(&tracker->set.place, process);
+	r = take_fingerprint(tracker, process, ret_fingerprint);
+	if (r < 0)
+		return r;
+	pt_fingerprint_compare(ret_fingerprint, ret_fingerprint, &comparison);
+	return comparison.verdict == PIDTRACK_VERDICT_SAME ? 0 : -ENODATA;
+}
+
+static void close_record(struct pt_record *record)
+{
+	record->dir = fd_close(record->dir);
+}
+
+static int do_record(struct pidtrack *tracker, void *argument)
+{
+	const struct recording *recording = argument;
+	const struct pidtrack_record_options *options = &recording->options;
+	struct pidtrack_process *process = recording->process;
+	struct pt_fingerprint fingerprint;
+	char exe[256];
+	CLEANUP(close_record)
+	struct pt_record record = {
+		.dir = -1,
+		.place = &tracker->set.place,
+		.label = options->label ? options->label : process->label,
+		.payload = options->payload,
+		.payload_size = options->payload_size,
+		.sync = options->flags & PIDTRACK_RECORD_SYNC,
+	};
+	int r;
+
+	r = take_provable(tracker, process, &fingerprint);
+	if (r < 0)
+		return r;
+	r = pt_record_prepare(&record, options->path);
+	if (r < 0)
+		return r;
+	r = take_exe(process, exe, sizeof(exe) - 1);
+	exe[r] = 0;
+	record.exe = r > 0 ? exe : NULL;
+	return pt_record_write(&record, process->pid, &process->look);
+}
+
+static int copy_recording(const struct pidtrack_record_options *options,
+			  struct pidtrack_record_options *ret_copied)
+{
+	int r;
+
+	r = pt_options_copy(
+		ret_copied, sizeof(*ret_copied), options, options->size,
+		offsetofend(struct pidtrack_record_options, reserved));
+	if (r < 0)
+		return r;
+	if (ret_copied->flags & ~PIDTRACK_RECORD_SYNC ||
+	    ret_copied->reserved != 0 || !ret_copied->path ||
+	    ret_copied->payload_size > PT_RECORD_PAYLOAD_MAX ||
+	    (ret_copied->payload_size > 0 && !ret_copied->payload))
+		return -EINVAL;
+	return ret_copied->label ? pt_label_check(ret_copied->label) : 0;
+}
+
+PUBLIC int
+pidtrack_process_record(struct pidtrack_process *process,
+			const struct pidtrack_record_options *options)
+{
+	struct recording recording = { .process = process };
+	int r;
+
+	r = copy_recording(options, &recording.options);
+	return r < 0 ? r :
+		       pt_tracker_call(process->tracker, do_record, &recording);
 }

@@ -671,6 +671,42 @@ int pidtrack_attach_record(struct pidtrack *tracker,
 			   struct pidtrack_comparison *ret_comparison,
 			   size_t size);
 
+/* May grow, as pidtrack_options. */
+struct pidtrack_record_options {
+	uint32_t size;	     /* sizeof(struct pidtrack_record_options) */
+	uint32_t flags;	     /* PIDTRACK_RECORD_SYNC */
+	const char *path;    /* of the record; never NULL */
+	const char *label;   /* as in a launch; NULL: that of the process */
+	const void *payload; /* @payload_size bytes, at most 1024 */
+	uint32_t payload_size;
+	uint32_t reserved; /* 0 */
+};
+
+/* It is on disk when the call returns, not only complete: fsync(2). */
+#define PIDTRACK_RECORD_SYNC (UINT32_C(1) << 0)
+
+#define PIDTRACK_RECORD_OPTIONS(...)                                        \
+	{                                                                   \
+		.size = sizeof(struct pidtrack_record_options), __VA_ARGS__ \
+	}
+
+/*
+ * Writes the native record of a process, child or not, running or not, with all
+ * the evidence that there is of it: of one attached with LEGACY, this takes the
+ * place of what proved nothing.  The record before, or whatever file or link
+ * has the name, is there until the new one is complete, and stays as it is when
+ * that fails; but for the sync of the directory, which comes last.
+ *
+ * Return: 0; -EINVAL, -E2BIG, -ENAMETOOLONG for @options, -EINVAL also of a
+ *         process with pid 0 or 1; -ENODATA if nothing of it could ever be
+ *         compared; what pidtrack_process_fingerprint() refuses; -ENOENT,
+ *         -EACCES, -EROFS, -ENOSPC, -EDQUOT and the like; -EISDIR, -EEXIST in
+ *         the place of a directory or a device; -EFBIG beyond RLIMIT_FSIZE,
+ *         without its signal; -EBUSY, -ECHILD.
+ */
+int pidtrack_process_record(struct pidtrack_process *process,
+			    const struct pidtrack_record_options *options);
+
 /* ---- what works here ---- */
 
 enum pidtrack_feature {

@@ -33,6 +33,15 @@ uint32_t pt_record_crc32(const char *bytes, size_t n)
 	return ~crc;
 }
 
+void pt_record_add_crc(struct pt_text *text)
+{
+	uint32_t crc = pt_record_crc32(text->start, text->length);
+
+	pt_text_string(text, "crc32=");
+	pt_text_hex(text, crc, 8);
+	pt_text_byte(text, '\n');
+}
+
 /* A record may take the place of a file or a link, not of a device. */
 static int check_replaceable(const struct pt_record *record)
 {
@@ -66,8 +75,10 @@ int pt_record_prepare(struct pt_record *record, const char *path)
 		return -ENAMETOOLONG;
 
 	memcpy(record->name, name, strlen(name) + 1);
-	record->told->state = PT_RECORD_NONE;
-	record->told->inode = 0;
+	if (record->told) {
+		record->told->state = PT_RECORD_NONE;
+		record->told->inode = 0;
+	}
 	return check_replaceable(record);
 }
 
@@ -76,7 +87,6 @@ static void format(const struct pt_record *record, pid_t pid,
 		   struct pt_text *text)
 {
 	struct pt_fingerprint fingerprint;
-	uint32_t crc;
 
 	pt_text_number(text, (uint64_t)pid);
 	pt_text_byte(text, '\n');
@@ -95,11 +105,7 @@ static void format(const struct pt_record *record, pid_t pid,
 		pt_text_escaped(text, record->payload, record->payload_size);
 	}
 	pt_text_byte(text, '\n');
-
-	crc = pt_record_crc32(text->start, text->length);
-	pt_text_string(text, "crc32=");
-	pt_text_hex(text, crc, 8);
-	pt_text_byte(text, '\n');
+	pt_record_add_crc(text);
 }
 
 int pt_record_format(const struct pt_record *record, pid_t pid,
@@ -115,6 +121,24 @@ int pt_record_format(const struct pt_record *record, pid_t pid,
 	}
 	return text->overflow ? -ENAMETOOLONG : 0;
 }
+
+int pt_record_write(const struct pt_record *record, pid_t pid,
+		    const struct pt_look *look)
+{
+	char bytes[PT_RECORD_MAX + 1], draft[PT_FILE_DRAFT_MAX];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	int r;
+
+	r = pt_record_format(record, pid, look, &text);
+	if (r < 0)
+		return r;
+	r = pt_file_draft(record->dir, &text, record->sync, draft);
+	if (r < 0)
+		return r;
+	return pt_file_publish(record->dir, draft, record->name, record->sync);
+}
+
+/* ---- by the child ---- */
 
 /* Names nobody else uses; hosts of several pid namespaces share numbers. */
 static void name_temporary(struct pt_record *record, pid_t pid,

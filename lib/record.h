@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A fingerprint and what belongs to it as text in a file, written by the
- * process it is of before it executes:
+ * process it is of before it executes, or by its host:
  *
  *	4711
  *	8271123
@@ -32,6 +32,9 @@ int pt_label_check(const char *label);
 
 uint32_t pt_record_crc32(const char *bytes, size_t n);
 
+/* The last line: the checksum of all before it. */
+void pt_record_add_crc(struct pt_text *text);
+
 /* How far a record has come; decides what undoing it means. */
 enum pt_record_state {
 	PT_RECORD_NONE,
@@ -49,7 +52,7 @@ struct pt_record_told {
 	char before[PT_RECORD_TEMPORARY_MAX]; /* of the one before, if linked */
 };
 
-/* A record to be; prepared by the parent, published by the child. */
+/* A record to be; prepared by the host, which writes it, or its child does. */
 struct pt_record {
 	int dir; /* owned: where it will be */
 	char name[PT_FILE_NAME_MAX + 1];
@@ -60,7 +63,7 @@ struct pt_record {
 	size_t payload_size;
 	bool sync;
 
-	struct pt_record_told *told;
+	struct pt_record_told *told; /* by the child; NULL if none writes it */
 };
 
 /*
@@ -75,6 +78,10 @@ int pt_record_prepare(struct pt_record *record, const char *path);
 /* Writes the text of a record; -ENAMETOOLONG if it does not fit. */
 int pt_record_format(const struct pt_record *record, pid_t pid,
 		     const struct pt_look *look, struct pt_text *text);
+
+/* By the host: writes the record of a process in the place of any other. */
+int pt_record_write(const struct pt_record *record, pid_t pid,
+		    const struct pt_look *look);
 
 /*
  * In the child: writes the record of itself, complete, then gives it its name.
