@@ -131,6 +131,12 @@ check the_tool_includes_only_the_public_header \
 # What tests share must not give them more.
 check headers_of_tests_include_only_the_public_header \
 	includes_only "pidtrack\.h|$tests_own" "$root"/selftests/*.h
+check hosts_include_only_the_public_header \
+	includes_only "pidtrack\.h|host\.h" "$root"/selftests/users/*_host.c \
+	"$root/selftests/users/host.h"
+check tests_of_hosts_include_only_the_public_header \
+	includes_only "pidtrack\.h|hosted\.h|\.\./launch\.h" \
+	"$root"/selftests/users/*_test.c "$root/selftests/users/hosted.h"
 if [ -n "$system" ]; then
 	# shellcheck disable=SC2086 # words
 	check system_tests_include_only_the_public_header \

@@ -40,6 +40,12 @@ check every_test_is_listed sh -c \
 	'[ -s "$1" ] && ! comm -23 "$1" "$2" | grep .' - \
 	"$work/there" "$work/listed"
 
+(cd "$root/selftests/users" && printf '%s\n' *_host.c *_test.c) |
+	sed 's/_[a-z]*\.c$//' | sort -u >"$work/there"
+sed -n '/^hosts = {/,/^}/p' "$root/selftests/users/meson.build" |
+	grep -oE "^  '[a-z_]+'" | tr -d " '" | sort >"$work/listed"
+check every_host_is_listed same "$work/there" "$work/listed"
+
 version()
 {
 	sed -n "$2" "$1" | head -n 1
