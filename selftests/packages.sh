@@ -24,6 +24,7 @@ packages_to_test=(
 packages_to_test_all=(
 	'g++|command -v c++'
 	'git|command -v git'
+	'libjson-c-dev|pkg-config --exists json-c'
 	'util-linux|command -v unshare'
 	'crun|command -v crun'
 	'bubblewrap|command -v bwrap'

@@ -14,6 +14,9 @@ FIXTURE(brood_box)
 
 FIXTURE_SETUP(brood_box)
 {
+	hosted_or_skip(_metadata);
+	if (_metadata->skipped)
+		return;
 	directory_make(_metadata, &self->vms);
 }
 

@@ -6,6 +6,7 @@
  *
  *	EXPECT_SAID(0, "web Stopped\n", "stop", "web");
  *
+ * A fixture's setup begins with hosted_or_skip(), and returns if it skipped.
  * Uses nothing of the library's but what launch.h does.
  */
 #ifndef HOSTED_H
@@ -77,11 +78,23 @@ static inline bool hosted_runs(pid_t pid)
 
 /* ---- a life ---- */
 
+/* Ends the test before it begins where its host cannot be. */
+static inline void hosted_or_skip(struct __test_metadata *_metadata)
+{
+	const char *lacks = getenv("PIDTRACK_TEST_LACKS");
+
+	ring_or_skip(_metadata);
+	if (lacks && *lacks)
+		SKIP(, "its host was not built: no %s", lacks);
+}
+
 struct hosted {
 	pid_t pid;
 	int in;	 /* its standard input; some live until this is closed */
 	int out; /* its standard output and error */
 };
+
+static int hosted_without; /* a capability that hosts are started without */
 
 static inline struct hosted hosted_start(struct __test_metadata *_metadata,
 					 const char *const *arguments)
@@ -97,7 +110,6 @@ static inline struct hosted hosted_start(struct __test_metadata *_metadata,
 		ASSERT_LT(i + 2, ARRAY_SIZE(argv));
 		argv[i + 1] = arguments[i];
 	}
-	ring_or_skip(_metadata);
 	ASSERT_EQ(0, pipe2(in, O_CLOEXEC));
 	ASSERT_EQ(0, pipe2(out, O_CLOEXEC));
 	host = (struct hosted){ fork(), in[1], out[0] };
@@ -106,6 +118,8 @@ static inline struct hosted hosted_start(struct __test_metadata *_metadata,
 		dup2(in[0], 0);
 		dup2(out[1], 1);
 		dup2(out[1], 2);
+		if (hosted_without)
+			prctl(PR_CAPBSET_DROP, hosted_without);
 		execv(path, (char *const *)argv);
 		_exit(127);
 	}
