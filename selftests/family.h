@@ -26,8 +26,10 @@
 struct family {
 	_Atomic int n;
 	int n_pidfds;
-	bool stubborn; /* those that start from here on ignore SIGTERM */
-	pid_t pids[FAMILY_MAX];
+	_Atomic pid_t root;
+	_Atomic int signals; /* counted by those that catch them */
+	bool stubborn;	     /* those that start from here on ignore SIGTERM */
+	_Atomic pid_t pids[FAMILY_MAX];
 	int pidfds[FAMILY_MAX];
 };
 
@@ -77,11 +79,13 @@ static inline pid_t family_start(struct family *family, int children, int depth)
 static inline void family_await(struct __test_metadata *_metadata,
 				struct family *family, int n)
 {
-	while (family->n < n)
-		sched_yield();
 	for (; family->n_pidfds < n; family->n_pidfds++) {
-		int pidfd = (int)syscall(SYS_pidfd_open,
-					 family->pids[family->n_pidfds], 0);
+		int pidfd;
+
+		while (!family->pids[family->n_pidfds])
+			sched_yield();
+		pidfd = (int)syscall(SYS_pidfd_open,
+				     family->pids[family->n_pidfds], 0);
 
 		ASSERT_GE(pidfd, 0);
 		family->pidfds[family->n_pidfds] = pidfd;

@@ -6,35 +6,13 @@
 #include <sched.h>
 #include <sys/vfs.h>
 
+#include "cgroups.h"
 #include "launch.h"
 #include "seccomp.h"
 
 #ifndef CGROUP_SUPER_MAGIC
 #define CGROUP_SUPER_MAGIC 0x27e0eb /* linux/magic.h, cgroup v1 */
 #endif
-
-/* Where a file system of that type is mounted; false: nowhere. */
-static bool mount_find(const char *type, struct path *ret_path)
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char line[4096], root[1024], at[256], found[64];
-
-	while (file && fgets(line, sizeof(line), file)) {
-		char *dash = strstr(line, " - ");
-
-		if (!dash ||
-		    sscanf(line, "%*s %*s %*s %1023s %255s", root, at) != 2 ||
-		    sscanf(dash, " - %63s", found) != 1 ||
-		    strcmp(type, found) || strcmp(root, "/"))
-			continue;
-		fclose(file);
-		snprintf(ret_path->text, sizeof(ret_path->text), "%s", at);
-		return true;
-	}
-	if (file)
-		fclose(file);
-	return false;
-}
 
 FIXTURE(cgroup)
 {
@@ -50,7 +28,7 @@ FIXTURE_SETUP(cgroup)
 	char own[256] = "", *line;
 	const char *text;
 
-	if (geteuid() || !mount_find("cgroup2", &mount))
+	if (geteuid() || !mount_find("cgroup2", mount.text, sizeof(mount.text)))
 		SKIP(return, "wants root and a cgroup2 mount");
 	text = file_read(_metadata, "/proc/self/cgroup");
 	line = text ? strstr(text, "0::") : NULL;
@@ -214,7 +192,7 @@ static void launch_into_no_cgroup(struct __test_metadata *_metadata)
 	close(fds[0]);
 	close(fds[1]);
 	/* has a cgroup.procs too, but means another thing */
-	if (!mount_find("cgroup", &v1))
+	if (!mount_find("cgroup", v1.text, sizeof(v1.text)))
 		return;
 	fd = open(v1.text, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(fd, 0);

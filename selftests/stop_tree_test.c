@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Ladders of a process and of all that descends from it. */
 #include <pthread.h>
+#include <sys/ptrace.h>
 
 #include "family.h"
+#include "seccomp.h"
 
 #define TREE PIDTRACK_STOP_TREE
+#define LAST PIDTRACK_EVENT_LAST
 
-TEST(a_whole_tree_ends_by_the_first_signal)
+static const struct pidtrack_stop_step term_then_kill[] = {
+	{ SIGTERM, 20 },
+	{ SIGKILL, 60000 },
+};
+static const struct pidtrack_stop_step kill_only[] = { { SIGKILL, 60000 } };
+
+static void whole_tree_ends(struct __test_metadata *_metadata, uint32_t flags)
 {
-	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack *tracker = tracker_start(_metadata, flags);
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
 
@@ -16,18 +25,33 @@ TEST(a_whole_tree_ends_by_the_first_signal)
 	family_await(_metadata, family, 15);
 	ASSERT_EQ(0, family_stop(process, TREE, NULL, 0));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGTERM);
-	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, PIDTRACK_EVENT_LAST,
-		      SIGTERM, 15);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGTERM, 15);
 	EXPECT_EQ(15, family_ended(family));
 	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(-ESRCH, family_stop(process, TREE, NULL, 0));
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
 }
 
+TEST(a_whole_tree_ends_by_the_first_signal)
+{
+	whole_tree_ends(_metadata, 0);
+}
+
+TEST(so_it_does_with_a_tracker_that_has_a_thread)
+{
+	whole_tree_ends(_metadata, PIDTRACK_THREAD);
+}
+
+/* As before Linux 6.13. */
+TEST(so_it_does_where_pidfds_do_not_tell_the_parent)
+{
+	if (!seccomp_refuse(SYS_ioctl, ENOTTY))
+		whole_tree_ends(_metadata, 0);
+}
+
 TEST(a_tree_that_ignores_it_ends_by_the_next)
 {
-	const struct pidtrack_stop_step steps[] = { { SIGTERM, 20 },
-						    { SIGKILL, 60000 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
@@ -35,12 +59,751 @@ TEST(a_tree_that_ignores_it_ends_by_the_next)
 	family->stubborn = true;
 	process = family_attach(_metadata, tracker, family_start(family, 2, 2));
 	family_await(_metadata, family, 7);
-	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	ASSERT_EQ(0, family_stop(process, TREE, term_then_kill, 2));
 	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 7);
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
-	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, PIDTRACK_EVENT_LAST,
-		      SIGKILL, 7);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 7);
 	EXPECT_EQ(7, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+static void obey(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* The launcher obeys, and leaves those that do not to whoever adopts them. */
+TEST(who_was_left_by_a_root_that_obeyed_ends_too)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t root;
+
+	family->stubborn = true;
+	root = fork();
+	if (!root) {
+		family_start(family, 1, 1);
+		signal(SIGTERM, obey);
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 3);
+	ASSERT_EQ(0, family_stop(process, TREE, term_then_kill, 2));
+	ASSERT_EXITED_AND_MORE(tracker, process, 0);
+	EXPECT_EQ(1, family_ended(family));
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 3);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 3);
+	EXPECT_EQ(3, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+static struct family *ours;
+
+static void count(int signal_)
+{
+	(void)signal_;
+	ours->signals++;
+}
+
+static void unblock(int signal_)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal_);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Flushes its disks by a child, which comes after the signal. */
+static void flush(int signal_)
+{
+	(void)signal_;
+	if (fork())
+		return;
+	unblock(SIGTERM);
+	signal(SIGTERM, count);
+	family_join(ours);
+	family_live();
+}
+
+/*
+ * Whom a root makes of the signal is not sent it: that may be its way of doing
+ * as it was told.  When the root has ended, or is killed, it is.
+ */
+TEST(what_a_root_starts_on_the_signal_is_left_to_it)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGTERM, 300 },
+						    { SIGKILL, 60000 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct family *family = family_make(_metadata);
+	pid_t root;
+
+	ours = family;
+	root = fork();
+	if (!root) {
+		signal(SIGTERM, flush);
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 1);
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	family_await(_metadata, family, 2);
+	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), 0, 0));
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 2);
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
+	EXPECT_EQ(0, family->signals);
+	EXPECT_EQ(2, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* Nothing ends, so nothing tells of it: it is looked for now and then. */
+TEST(what_a_root_started_and_left_behind_ends_too)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGTERM, 60000 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t root;
+	char byte;
+
+	ours = family;
+	root = fork();
+	if (!root) {
+		close(gate.host);
+		signal(SIGTERM, flush);
+		family_join(family);
+		while (read(gate.shim, &byte, 1) < 0)
+			;
+		_exit(4);
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 1);
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	family_await(_metadata, family, 2);
+	ASSERT_TRUE(tracker_await(tracker));
+	ASSERT_NO_EVENT(tracker);
+	gate_open(&gate);
+	ASSERT_EXITED_AND_MORE(tracker, process, 4 << 8);
+	while (!family->signals) {
+		ASSERT_NO_EVENT(tracker);
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+	}
+	EXPECT_EQ(1, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+static void *thread_run(void *arg)
+{
+	family_start(arg, 1, 1);
+	family_live();
+}
+
+/* The kernel lists children by thread. */
+TEST(children_of_every_thread_end)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	pthread_t threads[3];
+	pid_t root = fork();
+	int i;
+
+	if (!root) {
+		for (i = 0; i < 3; i++)
+			pthread_create(&threads[i], NULL, thread_run, family);
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 7);
+	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 7);
+	EXPECT_EQ(7, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+#define BOMB_MAX 200
+
+struct escape {
+	_Atomic int listener;
+	_Atomic bool over;
+	struct family *family;
+	int ask; /* whom is written to here forks */
+	pid_t parent;
+};
+
+static char state_of(pid_t pid)
+{
+	char path[64], text[256] = "", *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	end = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+	fclose(file);
+	return end ? end[2] : 0;
+}
+
+/* When the first is about to be killed, another makes one more, if it runs. */
+static void *escape_run(void *arg)
+{
+	struct escape *escape = arg;
+	bool asked = false;
+	uint64_t id;
+
+	while (escape->listener < 0)
+		sched_yield();
+	while (seccomp_stopped(escape->listener, &id) > 0) {
+		if (!asked && write(escape->ask, "", 1) != 1)
+			break;
+		asked = true;
+		while (!escape->family->pids[2] &&
+		       !strchr("TZ", state_of(escape->parent)))
+			sched_yield();
+		seccomp_go(escape->listener, id);
+		if (escape->over)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * The kernel is to send SIGKILL to the first: those below it must not have run
+ * since they were looked at.
+ */
+TEST(between_a_look_and_the_kill_nobody_can_be_made)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct escape escape = { .listener = -1,
+				 .family = family_make(_metadata) };
+	struct pidtrack_process *process;
+	struct family *family = escape.family;
+	pthread_t thread;
+	int fds[2];
+	char byte;
+	pid_t root;
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	root = fork();
+	if (!root && !fork()) {
+		family_join(family);
+		if (read(fds[0], &byte, 1) == 1 && !fork())
+			family_join(family);
+		family_live();
+	}
+	if (!root) {
+		while (!family->pids[0])
+			sched_yield();
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 2);
+	escape.parent = family->pids[0];
+	escape.ask = fds[1];
+	ASSERT_EQ(0, pthread_create(&thread, NULL, escape_run, &escape));
+	escape.listener = seccomp_on_argument(SYS_pidfd_send_signal, 1, ~0U,
+					      SIGKILL, SECCOMP_RET_USER_NOTIF,
+					      SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	ASSERT_GE(escape.listener, 0);
+	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
+	EXPECT_EQ(2, family->n);
+	escape.over = true;
+	syscall(SYS_pidfd_send_signal, family->pidfds[0], SIGKILL, NULL, 0);
+	pthread_join(thread, NULL);
+	close(escape.listener);
+	if (family->n > 2)
+		kill(family->pids[2], SIGKILL);
+	close(fds[0]);
+	close(fds[1]);
+	pidtrack_free(tracker);
+	/* nobody answers family_end() when it sends SIGKILL any more */
+	close(family->pidfds[0]);
+	close(family->pidfds[1]);
+	family->n_pidfds = 0;
+	family_end(_metadata, family);
+}
+
+/* Each makes others as fast as it can, until there have been enough. */
+static void __attribute__((noreturn)) bomb(struct family *family)
+{
+	signal(SIGCHLD, SIG_IGN);
+	family_join(family);
+	for (;;) {
+		if (family->n < BOMB_MAX && !fork())
+			family_join(family);
+		sched_yield();
+	}
+}
+
+/* Of those no pidfd may be had in time: their numbers are, and they are ours
+ * to reap in the end. */
+TEST(a_fork_bomb_ends_and_nobody_escapes)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	pid_t root = fork();
+	int i, n, left = 0;
+
+	if (!root)
+		bomb(family);
+	process = family_attach(_metadata, tracker, root);
+	while (family->n < 20)
+		sched_yield();
+	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	EXPECT_EQ(PIDTRACK_STOP_DONE, event->kind);
+	n = family->n;
+	EXPECT_GE(event->reached, 20);
+	/* all are dead: none of theirs has made one since, and none is left */
+	for (i = 0; i < n; i++) {
+		char path[64], text[512];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", family->pids[i]);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fgets(text, sizeof(text), file) && !strstr(text, ") Z"))
+			left++;
+		fclose(file);
+	}
+	EXPECT_EQ(0, left);
+	EXPECT_EQ(n, family->n);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+TEST(twenty_trees_end_at_once_each_by_a_ladder_of_its_own)
+{
+	enum { N = 20 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *processes[N];
+	const struct pidtrack_event *event;
+	int i, exited = 0, done = 0;
+
+	family->stubborn = true;
+	for (i = 0; i < N; i++)
+		processes[i] = family_attach(_metadata, tracker,
+					     family_start(family, 2, 1));
+	family_await(_metadata, family, 3 * N);
+	for (i = 0; i < N; i++)
+		ASSERT_EQ(0,
+			  family_stop(processes[i], TREE, term_then_kill, 2));
+	while (done < N) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		if (event->kind == PIDTRACK_STOP_DONE) {
+			EXPECT_EQ(LAST, event->flags);
+			EXPECT_EQ(3, event->reached);
+			EXPECT_EQ(SIGKILL, event->status);
+			EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
+			done++;
+		} else if (event->kind == PIDTRACK_EXITED) {
+			EXPECT_EQ(0, event->flags);
+			exited++;
+		}
+	}
+	EXPECT_EQ(N, exited);
+	EXPECT_EQ(3 * N, family_ended(family));
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* All of it of others: we wait for none of them. */
+TEST(the_tree_of_somebody_elses_child_ends)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	uint32_t kinds = 0, flags = 0;
+	pid_t parent = fork();
+
+	if (!parent) {
+		family->root = family_start(family, 1, 2);
+		family_live();
+	}
+	family_await(_metadata, family, 3);
+	while (!family->root)
+		sched_yield();
+	ASSERT_EQ(0, pidtrack_attach(tracker, family->root, 0, 0, &process));
+	ASSERT_EQ(0, family_stop(process, TREE, NULL, 0));
+	while (!(kinds & 1 << PIDTRACK_STOP_DONE)) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		kinds |= 1U << event->kind;
+		flags |= event->flags;
+	}
+	EXPECT_TRUE(kinds & 1 << PIDTRACK_EXITED);
+	EXPECT_EQ(3, event->reached);
+	EXPECT_EQ(3, family_ended(family));
+	ASSERT_EQ(0, kill(parent, SIGKILL));
+	ASSERT_EQ(parent, waitpid(parent, NULL, 0));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* ---- who is not among them ---- */
+
+static int stop_ours(pid_t pid, uint32_t flags)
+{
+	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+	int r = pidtrack_new(NULL, &tracker);
+
+	if (!r)
+		r = pidtrack_attach(tracker, pid, 0, PIDTRACK_ATTACH_OBSERVE,
+				    &process);
+	if (!r)
+		r = family_stop(process, flags, kill_only, 1);
+	pidtrack_free(tracker);
+	return r;
+}
+
+TEST(we_are_never_among_them)
+{
+	pid_t host = fork();
+	int status;
+
+	if (!host)
+		_exit(-stop_ours(getppid(), TREE));
+	ASSERT_EQ(host, waitpid(host, &status, 0));
+	EXPECT_EQ(EDEADLK << 8, status);
+	EXPECT_EQ(-EDEADLK, stop_ours(getpid(), TREE));
+}
+
+/* A child that has the number @pid. */
+static pid_t stranger_start(pid_t pid)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal,
+			stack, stack_size, tls, set_tid, set_tid_size;
+	} args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&pid,
+		.set_tid_size = 1,
+	};
+	pid_t child;
+
+	do
+		child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	while (child < 0 && errno == EEXIST); /* not free for a moment yet */
+	if (!child)
+		for (;;)
+			syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+	return child;
+}
+
+struct swap {
+	_Atomic int listener;
+	int pidfd; /* of whom will have ended */
+	pid_t pid;
+	pid_t stranger;
+};
+
+/* While the host is about to open @pid, that becomes another. */
+static void *swap_run(void *arg)
+{
+	struct swap *swap = arg;
+	uint64_t id;
+
+	while (swap->listener < 0)
+		sched_yield();
+	if (seccomp_stopped(swap->listener, &id) < 0)
+		return NULL;
+	syscall(SYS_pidfd_send_signal, swap->pidfd, SIGKILL, NULL, 0);
+	while (!pidfd_is_reaped(swap->pidfd))
+		sched_yield();
+	swap->stranger = stranger_start(swap->pid);
+	seccomp_go(swap->listener, id);
+	return NULL;
+}
+
+static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
+			   bool asks)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct swap swap = { .listener = -1 };
+	struct pidtrack_process *process;
+	pid_t root = fork();
+	pthread_t thread;
+	int status;
+
+	if (!root) {
+		setpgid(0, 0);
+		signal(SIGCHLD, SIG_IGN); /* who ends has no zombie */
+		family_start(family, 0, 0);
+		while (family->n < 1)
+			sched_yield();
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 2);
+	swap.pid = family->pids[0];
+	swap.pidfd = family->pidfds[0];
+	ASSERT_EQ(0, pthread_create(&thread, NULL, swap_run, &swap));
+	if (!asks)
+		ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	swap.listener = seccomp_stop(SYS_pidfd_open);
+	ASSERT_GE(swap.listener, 0);
+	ASSERT_EQ(0, family_stop(process, flags, kill_only, 1));
+	pthread_join(thread, NULL);
+	ASSERT_EQ(swap.pid, swap.stranger);
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 1);
+	EXPECT_EQ(0, waitpid(swap.stranger, &status, WNOHANG));
+	kill(swap.stranger, SIGTERM);
+	ASSERT_EQ(swap.stranger, waitpid(swap.stranger, &status, 0));
+	EXPECT_EQ(SIGTERM, status);
+	close(swap.listener);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+static bool numbers_can_be_had(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	pid = stranger_start(pid);
+	if (pid < 0)
+		return false;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return true;
+}
+
+TEST(a_stranger_who_got_a_childs_number_is_never_signalled)
+{
+	if (!numbers_can_be_had())
+		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
+	stranger_lives(_metadata, TREE, true);
+}
+
+TEST(nor_is_it_where_pidfds_do_not_tell_the_parent)
+{
+	if (!numbers_can_be_had())
+		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
+	stranger_lives(_metadata, TREE, false);
+}
+
+TEST(nor_is_one_who_got_the_number_of_one_in_the_group)
+{
+	if (!numbers_can_be_had())
+		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
+	stranger_lives(_metadata, PIDTRACK_STOP_GROUP, true);
+}
+
+/* ---- who does not end ---- */
+
+static pid_t start_with_root_child(struct family *family)
+{
+	pid_t root = fork();
+
+	if (root)
+		return root;
+	family->stubborn = true;
+	family_start(family, 0, 0);
+	while (family->n < 1)
+		sched_yield();
+	if (syscall(SYS_setresuid, 65534, 65534, 65534))
+		_exit(94);
+	family_join(family);
+	family_live();
+}
+
+TEST(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGTERM, 10 },
+						    { SIGKILL, 20 } };
+	struct pidtrack *tracker;
+	struct family *family;
+	struct pidtrack_process *process;
+	int i;
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	tracker = tracker_start(_metadata, 0);
+	family = family_make(_metadata);
+	process = family_attach(_metadata, tracker,
+				start_with_root_child(family));
+	family_await(_metadata, family, 2);
+	ASSERT_EQ(0, syscall(SYS_setresuid, 65534, 65534, 0));
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGTERM);
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 1);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, LAST, SIGKILL,
+		      1);
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(0, syscall(SYS_setresuid, 0, 0, 0));
+	for (i = 0; i < 2; i++)
+		if (family->pids[i] != pidtrack_process_pid(process))
+			EXPECT_FALSE(pidfd_has_ended(family->pidfds[i]));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* A tracer that holds it on its way out, whatever kills it. */
+static pid_t hold_at_exit(struct __test_metadata *_metadata, pid_t pid,
+			  int *ret_pipe)
+{
+	int fds[2], ready[2];
+	char byte = 0;
+	pid_t tracer;
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	tracer = fork();
+	if (!tracer) {
+		close(fds[1]);
+		if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT))
+			_exit(1);
+		if (write(ready[1], &byte, 1) != 1 ||
+		    read(fds[0], &byte, 1) < 0)
+			_exit(2);
+		_exit(0);
+	}
+	close(fds[0]);
+	close(ready[1]);
+	*ret_pipe = fds[1];
+	if (read(ready[0], &byte, 1) != 1)
+		tracer = -tracer;
+	close(ready[0]);
+	return tracer;
+}
+
+TEST(one_held_in_the_kernel_is_told_as_timed_out)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 30 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t tracer, child;
+	int pipe_;
+
+	process = family_attach(_metadata, tracker, family_start(family, 1, 1));
+	family_await(_metadata, family, 2);
+	child = family->pids[family->pids[0] == pidtrack_process_pid(process)];
+	tracer = hold_at_exit(_metadata, child, &pipe_);
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	if (tracer > 0) {
+		ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+		ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, LAST,
+			      SIGKILL, 2);
+		EXPECT_EQ(1, family_ended(family));
+	}
+	close(pipe_);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+TEST(a_second_ladder_takes_the_place_of_the_first)
+{
+	const struct pidtrack_stop_step first[] = { { 0, 20 },
+						    { SIGKILL, 60000 } };
+	const struct pidtrack_stop_step second[] = { { 0, 60000 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = family_attach(_metadata, tracker, family_start(family, 2, 1));
+	family_await(_metadata, family, 3);
+	ASSERT_EQ(0, family_stop(process, TREE, first, 2));
+	ASSERT_EQ(0, family_stop(process, TREE, second, 1));
+	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 60));
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(0, family_ended(family));
+	/* and nobody of it does who is freed */
+	ASSERT_EQ(0, family_stop(process, TREE, first, 2));
+	pidtrack_process_free(process);
+	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 60));
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(0, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* ---- without room ---- */
+
+/* Closes all but @n of what could be opened; or gives it back. */
+static void leave_fds(struct __test_metadata *_metadata, int n)
+{
+	struct rlimit limit;
+	int fds = 0, fd;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	for (fd = 0; fd < 4096; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && fds++ == n)
+			break;
+	limit.rlim_cur = (rlim_t)fd;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+TEST(where_descriptors_are_short_a_tree_ends_from_its_leaves)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	struct rlimit limit;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	process = family_attach(_metadata, tracker, family_start(family, 8, 2));
+	family_await(_metadata, family, 73);
+	leave_fds(_metadata, 20);
+	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 73);
+	EXPECT_EQ(73, family_ended(family));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* None can be held: none is signalled, and the first not orphaned. */
+TEST(without_descriptors_nobody_is_signalled_who_has_children)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 30 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	struct rlimit limit;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	process = family_attach(_metadata, tracker, family_start(family, 1, 1));
+	family_await(_metadata, family, 2);
+	leave_fds(_metadata, 3); /* the timer, the ends, and one to look with */
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, 0, SIGKILL, 0);
+	EXPECT_EQ(0, family_ended(family));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* Finding those who are to end, as kernels of all kinds let it be done. */
+#include <sys/epoll.h>
+
+#include "tree.h"
+
+#undef ARRAY_SIZE
+#include "family.h"
+#include "pids.h"
+
+static struct pt_tree *tree_of(struct __test_metadata *_metadata, pid_t pid,
+			       int pidfd, const int *epoll)
+{
+	struct pt_tree *tree = NULL;
+	struct pt_place place;
+
+	pt_place_look(&place);
+	ASSERT_EQ(0, pt_tree_new(&place, PIDTRACK_STOP_TREE, pid, pidfd, false,
+				 -1, epoll, &tree));
+	return tree;
+}
+
+/* A root that has no children yet; more when something is written to it. */
+static pid_t root_start(struct family *family, int in)
+{
+	pid_t root = fork();
+	char byte;
+
+	if (root)
+		return root;
+	family_join(family);
+	if (read(in, &byte, 1) == 1)
+		family_start(family, 3, 3);
+	family_live();
+}
+
+static void all_are_found(struct __test_metadata *_metadata, bool listed)
+{
+	struct family *family = family_make(_metadata);
+	int epoll = epoll_create1(EPOLL_CLOEXEC), pidfd, fds[2];
+	struct pt_tree *tree;
+	pid_t root;
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	root = root_start(family, fds[0]);
+	family_await(_metadata, family, 1);
+	pidfd = family->pidfds[0];
+	tree = tree_of(_metadata, root, pidfd, &epoll);
+	EXPECT_EQ(0, tree->n_alive);
+	ASSERT_EQ(1, write(fds[1], "", 1));
+	family_await(_metadata, family, 41);
+	tree->listed = listed;
+	pt_tree_signal(tree, SIGKILL);
+	EXPECT_EQ(40, tree->n_alive);
+	EXPECT_EQ(41, tree->reached);
+	EXPECT_FALSE(pt_tree_is_over(tree));
+	pt_tree_free(tree);
+	close(epoll);
+	close(fds[0]);
+	close(fds[1]);
+	family_end(_metadata, family);
+}
+
+TEST(all_are_found_where_the_kernel_lists_children)
+{
+	if (!pt_pids_lists_children())
+		SKIP(return, "no CONFIG_PROC_CHILDREN");
+	all_are_found(_metadata, true);
+}
+
+TEST(all_are_found_where_it_does_not)
+{
+	all_are_found(_metadata, false);
+}
+
+TEST(numbers_are_read_whole_wherever_the_reading_is_cut)
+{
+	struct pt_pids pids = { 0 };
+	FILE *file = tmpfile();
+	char path[64];
+	int i;
+
+	ASSERT_NE(NULL, (void *)file);
+	for (i = 1; i <= 5000; i++)
+		fprintf(file, "%d%s", i * 7, i % 3 ? " " : "\n");
+	fprintf(file, "99999999999999999999 4");
+	fflush(file);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(file));
+	ASSERT_EQ(0, pt_pids_in_file(&pids, AT_FDCWD, path));
+	ASSERT_EQ(5001, pids.n);
+	for (i = 1; i <= 5000; i++)
+		ASSERT_EQ(i * 7, pids.at[i - 1]);
+	EXPECT_EQ(4, pids.at[5000]);
+	EXPECT_TRUE(pt_pids_has(&pids, 35000));
+	EXPECT_FALSE(pt_pids_has(&pids, 99));
+	pt_pids_done(&pids);
+	fclose(file);
+}
+
+TEST(a_process_that_was_stopped_is_still_and_else_it_is_not)
+{
+	struct family *family = family_make(_metadata);
+	pid_t root = family_start(family, 0, 0);
+	int status;
+
+	family_await(_metadata, family, 1);
+	EXPECT_FALSE(pt_pids_is_still(root));
+	kill(root, SIGSTOP);
+	ASSERT_EQ(root, waitpid(root, &status, WUNTRACED));
+	EXPECT_TRUE(pt_pids_is_still(root));
+	family_end(_metadata, family);
+}
+
+TEST_HARNESS_MAIN
