@@ -162,6 +162,7 @@ static int host_stop(struct pidtrack *tracker, struct pidtrack_process *process,
 		     const struct pidtrack_stop_options *options)
 {
 	const struct pidtrack_event *event;
+	uint32_t last = options->flags ? PIDTRACK_STOP_DONE : PIDTRACK_EXITED;
 	int r = pidtrack_process_stop(process, options);
 
 	if (r == -ESRCH)
@@ -172,7 +173,7 @@ static int host_stop(struct pidtrack *tracker, struct pidtrack_process *process,
 			r = 0;
 		if (r <= 0 || event->process != process)
 			continue;
-		if (event->kind == PIDTRACK_EXITED)
+		if (event->kind == last)
 			return 0;
 		if (event->kind == PIDTRACK_STOP_TIMED_OUT)
 			return -ETIMEDOUT;

@@ -128,6 +128,17 @@ static inline struct hosted hosted_start(struct __test_metadata *_metadata,
 	return host;
 }
 
+/* Those that ended while it ran, and init had not come to yet. */
+static inline void hosted_reap(struct __test_metadata *_metadata)
+{
+	int status;
+	pid_t pid;
+
+	while (!hosted_leaves_zombies &&
+	       (pid = waitpid(-1, &status, WNOHANG)) > 0)
+		hosted_remember(_metadata, pid, status);
+}
+
 /* Ends its input and waits for its end: its status as of wait(2). */
 static inline int hosted_wait(struct __test_metadata *_metadata,
 			      struct hosted *host)
@@ -136,7 +147,6 @@ static inline int hosted_wait(struct __test_metadata *_metadata,
 	pid_t pid;
 
 	close(host->in);
-	close(host->out);
 	for (;;) {
 		pid = waitpid(hosted_leaves_zombies ? host->pid : -1, &status,
 			      0);
@@ -144,9 +154,12 @@ static inline int hosted_wait(struct __test_metadata *_metadata,
 			continue;
 		ASSERT_GT(pid, 0);
 		if (pid == host->pid)
-			return status;
+			break;
 		hosted_remember(_metadata, pid, status);
 	}
+	close(host->out);
+	hosted_reap(_metadata);
+	return status;
 }
 
 /* What it said in all, to be compared; it has ended with @code. */
