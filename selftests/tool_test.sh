@@ -1120,14 +1120,19 @@ test_a_process_may_be_named_twice() {
 # ---- the table ----
 
 # Watches a shim on a terminal of $1 rows and $2 columns, and kills it when its
-# row is seen; it is named $MORE times more: $pid, $out
+# row is seen; it is named $MORE times more, by $RECORD if there is one, else by
+# its number: $pid, $out
 table() {
 	local line i names=()
 
 	command -v script >/dev/null || skip "no script(1)"
-	hold
+	if [[ ${RECORD-} ]]; then
+		hold_recorded
+	else
+		hold
+	fi
 	for ((i = 0; i <= ${MORE-0}; i++)); do
-		names+=("$pid")
+		names+=("${RECORD-$pid}")
 	done
 	TERM=${TERM_HERE-vt100} script -qec \
 		"stty rows $1 cols $2; exec '$PIDTRACK' watch ${names[*]}" \
@@ -1157,6 +1162,32 @@ test_a_table_fits_80_columns() {
 	out_matches "(^|m)(PID +[^$ESC]* )LAST EVENT"
 	[[ $((${#BASH_REMATCH[2]} + 15)) -le 79 ]] ||
 		die "an event at ${#BASH_REMATCH[2]} is cut"
+}
+
+test_a_table_has_the_names_the_host_gave() {
+	need_exit_info
+	RECORD=a.record table 24 80
+	code_is 0
+	out_matches 'PID +NAME +AGE +STATE'
+	out_matches "$pid +a web +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)$ESC"
+	rm held a.record
+	RECORD=a.record table 24 120
+	out_matches 'PID +NAME +COMMAND +AGE +STATE'
+	out_matches "$pid +a web +pt-shim +[0-9]+s  running"
+	rm held
+	# without a label it is the file's
+	hold
+	"$PIDTRACK" fingerprint $pid >a.print
+	"$SHIM" pause 9>&- &
+	other=$!
+	TERM=vt100 script -qec "'$PIDTRACK' watch ./a.print $other" /dev/null \
+		</dev/null 9>&- | while IFS= read -r line; do
+		echo "$line"
+		[[ $line != *"$other"* ]] || kill -TERM $pid $other 2>/dev/null
+	done >out
+	out=$(tr -d '\r' <out)
+	out_matches "$pid +a.print +[0-9]+s  running"
+	out_matches "$other +pt-shim +[0-9]+s  running"
 }
 
 test_a_table_is_no_wider_than_the_terminal() {

@@ -14,6 +14,8 @@
 
 /* What a row shows beside its target. */
 struct row {
+	struct row *next;
+	const struct target *target;
 	struct proc_glance glance;
 	bool glanced;
 	uint64_t age; /* seconds */
@@ -21,10 +23,13 @@ struct row {
 };
 
 struct table {
+	struct row *first; /* owned, as are all of them */
+	struct row **end;
+	size_t n;
+	size_t named;	    /* of these, those with more than a command */
 	unsigned int lines; /* drawn before, the cursor is below them */
 	unsigned int columns;
 	bool colour;
-	struct row rows[];
 };
 
 bool table_wanted(void)
@@ -42,24 +47,70 @@ static bool glance(const struct target *target, struct proc_glance *ret_glance)
 	       pidtrack_process_signal(target->process, 0) != -ESRCH;
 }
 
-struct table *table_new(const struct target *targets, size_t n)
+struct table *table_new(void)
 {
 	const char *no_colour = getenv("NO_COLOR");
 	struct table *table;
 
-	table = calloc(1, sizeof(*table) + n * sizeof(table->rows[0]));
+	table = calloc(1, sizeof(*table));
 	if (!table)
 		return NULL;
+	table->end = &table->first;
 	table->colour = !no_colour || !*no_colour;
-	for (size_t i = 0; i < n; i++)
-		table->rows[i].glanced =
-			glance(&targets[i], &table->rows[i].glance);
 	return table;
 }
 
 void table_freep(struct table **table)
 {
+	while (*table && (*table)->first)
+		table_remove(*table, (*table)->first->target);
 	free(*table);
+}
+
+/* What the host calls it, if that is known. */
+static const char *host_name(const struct target *target)
+{
+	const char *slash, *record = target->id.record;
+
+	if (*target->label)
+		return target->label;
+	slash = record ? strrchr(record, '/') : NULL;
+	return slash ? slash + 1 : record;
+}
+
+int table_add(struct table *table, const struct target *target)
+{
+	struct row *row;
+
+	row = calloc(1, sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	row->target = target;
+	row->glanced = glance(target, &row->glance);
+	*table->end = row;
+	table->end = &row->next;
+	table->n++;
+	if (host_name(target))
+		table->named++;
+	return 0;
+}
+
+void table_remove(struct table *table, const struct target *target)
+{
+	struct row **link = &table->first, *row;
+
+	while (*link && (*link)->target != target)
+		link = &(*link)->next;
+	row = *link;
+	if (!row)
+		return;
+	*link = row->next;
+	if (table->end == &row->next)
+		table->end = link;
+	table->n--;
+	if (host_name(target))
+		table->named--;
+	free(row);
 }
 
 static void age_words(uint64_t age, char ret_words[16])
@@ -118,12 +169,48 @@ static void draw_line(struct table *table, const char *text, const char *colour)
 
 /* With an event, "12:34:56 reaped", it fits 80 columns: the largest pid has 7
  * digits, "SIGSEGV, core" 13 letters. */
-#define ROW_FORMAT "%-7s %-15s %6s  %-7s %-13s %-9s %s"
+#define NAME_FORMAT "%-7s %-15s "
+#define COMMAND_FORMAT "%-15s "
+#define REST_FORMAT "%6s  %-7s %-13s %-9s %s"
+#define COMMAND_COLUMNS 96 /* of a terminal that has room for both */
 
-static void draw_row(struct table *table, struct row *row,
-		     const struct target *target)
+/*
+ * A line: the host's name for a process, if any has one, else its command; and
+ * the command beside it where there is room.
+ */
+static void draw_cells(struct table *table, const char *colour, const char *pid,
+		       const char *name, const char *command, const char *rest)
 {
-	char text[ROW_SIZE], pid[16], age[16] = "-", event[32];
+	char text[ROW_SIZE], cut[16];
+	size_t n;
+
+	format_text(cut, sizeof(cut), "%s",
+		    table->named && name ? name : command);
+	for (char *c = cut; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	n = format_text(text, sizeof(text), NAME_FORMAT, pid, cut);
+	if (table->named && table->columns >= COMMAND_COLUMNS)
+		n += format_text(text + n, sizeof(text) - n, COMMAND_FORMAT,
+				 command);
+	format_text(text + n, sizeof(text) - n, "%s", rest);
+	draw_line(table, text, colour);
+}
+
+static void draw_heading(struct table *table)
+{
+	char rest[ROW_SIZE];
+
+	format_text(rest, sizeof(rest), REST_FORMAT, "AGE", "STATE", "STATUS",
+		    "SOURCE", "LAST EVENT");
+	draw_cells(table, "\033[1m", "PID", "NAME", "COMMAND", rest);
+}
+
+static void draw_row(struct table *table, struct row *row)
+{
+	const struct target *target = row->target;
+	char rest[ROW_SIZE], pid[16], age[16] = "-", event[32];
 	char words[ENDING_BRIEF_SIZE] = "-";
 	int state = pidtrack_process_state(target->process);
 	const char *source = "-";
@@ -139,11 +226,11 @@ static void draw_row(struct table *table, struct row *row,
 		ending_brief(&target->ending, words);
 		source = pidtrack_source_name(target->ending.source);
 	}
-	format_text(text, sizeof(text), ROW_FORMAT, pid,
-		    row->glanced ? row->glance.command : "-", age,
+	format_text(rest, sizeof(rest), REST_FORMAT, age,
 		    pidtrack_state_name(state < 0 ? 0 : (uint32_t)state), words,
 		    source, event);
-	draw_line(table, text, colour_of(target));
+	draw_cells(table, colour_of(target), pid, host_name(target),
+		   row->glanced ? row->glance.command : "-", rest);
 }
 
 /* The terminal's size now; that of the oldest ones if it does not tell. */
@@ -157,22 +244,22 @@ static size_t rows_that_fit(struct table *table)
 	return size.ws_row > 4 ? size.ws_row - 3U : 21;
 }
 
-void table_draw(struct table *table, const struct target *targets, size_t n)
+void table_draw(struct table *table)
 {
-	size_t fit = rows_that_fit(table);
+	size_t fit = rows_that_fit(table), drawn = 0;
 	char text[ROW_SIZE];
 
 	if (table->lines)
 		printf("\033[%uF", table->lines);
 	table->lines = 0;
 
-	format_text(text, sizeof(text), ROW_FORMAT, "PID", "COMMAND", "AGE",
-		    "STATE", "STATUS", "SOURCE", "LAST EVENT");
-	draw_line(table, text, "\033[1m");
-	for (size_t i = 0; i < n && i < fit; i++)
-		draw_row(table, &table->rows[i], &targets[i]);
-	if (n > fit) {
-		format_text(text, sizeof(text), "and %zu more", n - fit);
+	draw_heading(table);
+	for (struct row *row = table->first; row && drawn < fit;
+	     row = row->next, drawn++)
+		draw_row(table, row);
+	if (table->n > fit) {
+		format_text(text, sizeof(text), "and %zu more", table->n - fit);
 		draw_line(table, text, "");
 	}
+	printf("\033[J"); /* there may have been more */
 }

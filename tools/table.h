@@ -19,11 +19,15 @@ struct table;
  * draw on: in the background a shell writes on it, too. */
 bool table_wanted(void);
 
-/* Return: a table of @targets, or NULL for want of memory. */
-struct table *table_new(const struct target *targets, size_t n);
+/* Return: an empty table, or NULL for want of memory. */
+struct table *table_new(void);
 void table_freep(struct table **table);
 
+/* @target stays where it is until it is removed.  Return: 0, -ENOMEM. */
+int table_add(struct table *table, const struct target *target);
+void table_remove(struct table *table, const struct target *target);
+
 /* Draws it as it is now, in place of what was drawn before. */
-void table_draw(struct table *table, const struct target *targets, size_t n);
+void table_draw(struct table *table);
 
 #endif

@@ -85,8 +85,7 @@ static int watch_all(struct watch *watch)
 		if (r < 0)
 			return tracker_failed("watching", r);
 		if (watch->table)
-			table_draw(watch->table, watch->targets.all,
-				   watch->targets.n);
+			table_draw(watch->table);
 		r = output_flush();
 		if (r < 0)
 			return r == -EPIPE ? 0 : output_failed(r);
@@ -97,26 +96,40 @@ static int watch_all(struct watch *watch)
 	return 0;
 }
 
+/* Return: 0, or EXIT_FAILED, having complained. */
+static int show(struct watch *watch, const struct target *target)
+{
+	int r;
+
+	if (!watch->table) {
+		target_print_attached(target, watch->json);
+		return 0;
+	}
+	r = table_add(watch->table, target);
+	return r < 0 ? tracker_failed("watching", r) : 0;
+}
+
 static int watch_named(struct watch *watch, char **words, size_t n)
 {
 	CLEANUP(table_freep) struct table *table = NULL;
-	int missing, r;
+	int missing, r = 0;
 
 	missing = targets_attach(&watch->targets, words, n, watch->attach);
 	if (watch->targets.n == 0)
 		return missing;
 
 	if (!watch->json && table_wanted()) {
-		table = table_new(watch->targets.all, watch->targets.n);
+		table = table_new();
 		if (!table)
 			return tracker_failed("beginning", -ENOMEM);
 		watch->table = table;
 	}
-	for (size_t i = 0; !table && i < watch->targets.n; i++)
-		target_print_attached(&watch->targets.all[i], watch->json);
+	for (size_t i = 0; i < watch->targets.n && r == 0; i++)
+		r = show(watch, &watch->targets.all[i]);
 
 	watch->left = watch->targets.n;
-	r = watch_all(watch);
+	if (r == 0)
+		r = watch_all(watch);
 	return r ? r : missing;
 }
 
