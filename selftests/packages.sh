@@ -42,6 +42,15 @@ packages_to_check=(
 	'clang-tidy|command -v clang-tidy'
 	'git|command -v git'
 )
+# for the kernels of selftests/kernels, on an amd64 machine
+packages_to_boot_amd64=(
+	'qemu-system-x86|command -v qemu-system-x86_64'
+)
+packages_to_boot_arm64=(
+	'qemu-system-arm|command -v qemu-system-aarch64'
+	'gcc-aarch64-linux-gnu|command -v aarch64-linux-gnu-gcc'
+	'libc6-dev-arm64-cross|test -f /usr/aarch64-linux-gnu/include/stdio.h'
+)
 
 packages_missing()
 {
