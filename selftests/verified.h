@@ -219,23 +219,36 @@ struct records {
 	struct pidtrack_record *capability; /* and no start time */
 };
 
+/* The program of a shim, lent.  A launch returns a moment before it is that. */
+static inline const char *exe_of_shim(struct __test_metadata *_metadata,
+				      pid_t pid)
+{
+	static char exe[PATH_MAX], ours[PATH_MAX];
+	char link[64];
+	ssize_t n;
+
+	ASSERT_GT(readlink("/proc/self/exe", ours, sizeof(ours) - 1), 0);
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	do {
+		n = readlink(link, exe, sizeof(exe) - 1);
+		ASSERT_GT(n, 0);
+		exe[n] = '\0';
+	} while (!strcmp(exe, ours));
+	return exe;
+}
+
 static inline struct records records_of(struct __test_metadata *_metadata,
 					struct pidtrack_process *process,
 					const char *path)
 {
 	pid_t pid = pidtrack_process_pid(process);
-	char link[64], exe[1024];
-	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	n = readlink(link, exe, sizeof(exe) - 1);
-	ASSERT_GT(n, 0);
-	exe[n] = '\0';
 	return (struct records){
 		.native = record_at(_metadata, path),
 		.fingerprint = record_of(_metadata, process),
 		.boxlite = boxlite_record_of(_metadata, pid),
-		.brood_box = record_of_text(_metadata, "%d\n%s", pid, exe),
+		.brood_box = record_of_text(_metadata, "%d\n%s", pid,
+					    exe_of_shim(_metadata, pid)),
 		.other_exe = record_of_text(_metadata, "%d\n/bin/x", pid),
 		.number = record_of_text(_metadata, "%d\n", pid),
 		.capability = record_of_text(_metadata,
