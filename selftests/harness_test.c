@@ -101,8 +101,15 @@ TEST(a_thousand_children_know_nothing_of_one_another)
 {
 	enum { N = 1000 };
 	static struct child children[N];
+	struct rlimit limit;
 	int i;
 
+	/* two descriptors each */
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = limit.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	if (limit.rlim_max < 2 * N + 100)
+		SKIP(return, "RLIMIT_NOFILE is too low");
 	for (i = 0; i < N; i++)
 		ASSERT_EQ(0, child_start(&children[i]));
 	for (i = 0; i < N; i++)
