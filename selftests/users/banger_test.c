@@ -266,18 +266,25 @@ TEST_F(banger, a_vm_that_ignores_sigterm_is_killed_after_its_time)
 /* As a user's daemon that asks about a VM which root's helper has launched. */
 TEST_F(banger, a_vm_that_may_not_be_signalled_is_alive_and_not_mine)
 {
-	char exe[256] = "";
+	char exe[256] = "", byte;
+	int other[2];
 	pid_t pid;
 
 	if (geteuid() != 0)
 		SKIP(return, "only root can be somebody else");
 	ASSERT_GT(readlink("/proc/self/exe", exe, sizeof(exe) - 1), 0);
+	ASSERT_EQ(0, pipe2(other, O_CLOEXEC));
 	pid = fork();
 	if (!pid) {
 		become_nobody(_metadata);
+		close(other[0]);
+		close(other[1]);
 		for (;;)
 			pause();
 	}
+	close(other[1]);
+	EXPECT_EQ(0, read(other[0], &byte, 1)); /* it is somebody else by now */
+	close(other[0]);
 	file_text(_metadata, path_in(&self->vm, "firecracker.pid").text,
 		  text_of("%d\n", pid).text, 0600);
 	EXPECT_SAYS("adopted ", BANGER(0, "adopt", exe));
