@@ -3,6 +3,7 @@
  * Launching: options, record, shim, in this order, and a slot beforehand.
  */
 #include "base.h"
+#include "ending.h"
 #include "options.h"
 #include "record.h"
 #include "request.h"
@@ -14,7 +15,11 @@
 static int check_record(const struct pidtrack_spawn_options *options)
 {
 	if (!options->record)
-		return options->payload_size > 0 ? -EINVAL : 0;
+		return options->payload_size > 0 ||
+				       options->flags &
+					       PIDTRACK_SPAWN_EXIT_RECORD ?
+			       -EINVAL :
+			       0;
 	if (options->payload_size > PT_RECORD_PAYLOAD_MAX ||
 	    (options->payload_size > 0 && !options->payload))
 		return -EINVAL;
@@ -28,9 +33,51 @@ struct launch {
 	uint32_t stage;
 };
 
+static const char *program_of(const struct pidtrack_spawn_options *options)
+{
+	return options->program ? options->program : options->argv[0];
+}
+
 static void close_record(struct pt_record *record)
 {
 	record->dir = fd_close(record->dir);
+}
+
+static bool is_want_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* What there is to prepare of the record of its end. */
+static int prepare_ending(struct launch *launch)
+{
+	const struct pidtrack_spawn_options *options = &launch->options;
+	struct pt_ending *ending;
+	int r;
+
+	if (!(options->flags & PIDTRACK_SPAWN_EXIT_RECORD))
+		return 0;
+	r = pt_ending_new(options->record, options->label, program_of(options),
+			  &ending);
+	if (r < 0)
+		return r;
+	ending->sync = options->flags & PIDTRACK_SPAWN_RECORD_SYNC;
+	launch->process->ending = ending;
+	return pt_ending_check(ending);
+}
+
+/* The launch has succeeded: what has its name now is of one before. */
+static void begin_ending(const struct pidtrack *tracker,
+			 struct pidtrack_process *process, pid_t pid)
+{
+	struct pt_ending *ending = process->ending;
+
+	if (!ending)
+		return;
+	pt_fingerprint_of(&tracker->set.place, pid, &process->look,
+			  &ending->fingerprint);
+	/* what fails here does so again in the end, and is told then */
+	pt_ending_make_room(ending);
 }
 
 /* Launches, with a record that is kept or undone as the launch goes. */
@@ -42,7 +89,7 @@ static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 	struct pt_record record = {
 		.dir = -1,
 		.place = &tracker->set.place,
-		.exe = options->program ? options->program : options->argv[0],
+		.exe = program_of(options),
 		.label = options->label,
 		.payload = options->payload,
 		.payload_size = options->payload_size,
@@ -53,8 +100,10 @@ static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 	int r;
 
 	r = pt_record_prepare(&record, options->record);
+	if (r >= 0)
+		r = prepare_ending(launch);
 	if (r < 0) {
-		if (r != -EMFILE && r != -ENFILE && r != -ENOMEM)
+		if (!is_want_of_room(r))
 			launch->stage = PIDTRACK_STAGE_RECORD;
 		return r;
 	}
@@ -67,6 +116,7 @@ static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 	}
 	pt_record_keep(&record);
 	launch->process->look = record.told->look;
+	begin_ending(tracker, launch->process, spawned->pid);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  * One process of a tracker: what is known of it, what is done to it.
  */
 #include "base.h"
+#include "ending.h"
 #include "options.h"
 #include "procfs.h"
 #include "record.h"
@@ -306,6 +307,50 @@ static int take_provable(struct pidtrack *tracker,
 	return comparison.verdict == PIDTRACK_VERDICT_SAME ? 0 : -ENODATA;
 }
 
+/* What there is to prepare of the record of its end. */
+static int prepare_ending(const struct pidtrack_record_options *options,
+			  const struct pt_record *record,
+			  const struct pt_fingerprint *fingerprint,
+			  struct pt_ending **ret_ending)
+{
+	struct pt_ending *ending;
+	int r;
+
+	if (!(options->flags & PIDTRACK_RECORD_WITH_EXIT))
+		return 0;
+	r = pt_ending_new(options->path, record->label, record->exe, &ending);
+	if (r < 0)
+		return r;
+	ending->fingerprint = *fingerprint;
+	ending->sync = record->sync;
+	r = pt_ending_check(ending);
+	if (r < 0) {
+		pt_ending_free(ending);
+		return r;
+	}
+	*ret_ending = ending;
+	return 0;
+}
+
+static int write_record(struct pidtrack *tracker,
+			struct pidtrack_process *process,
+			const struct pt_record *record,
+			struct pt_ending *ending)
+{
+	int r;
+
+	r = pt_record_write(record, process->pid, &process->look);
+	if (r < 0) {
+		pt_ending_free(ending);
+		return r;
+	}
+	if (!ending)
+		return 0;
+	/* what fails here does so again in the end, and is told then */
+	pt_ending_make_room(ending);
+	return pt_set_record_end(&tracker->set, process, ending);
+}
+
 static void close_record(struct pt_record *record)
 {
 	record->dir = fd_close(record->dir);
@@ -316,6 +361,7 @@ static int do_record(struct pidtrack *tracker, void *argument)
 	const struct recording *recording = argument;
 	const struct pidtrack_record_options *options = &recording->options;
 	struct pidtrack_process *process = recording->process;
+	struct pt_ending *ending = NULL;
 	struct pt_fingerprint fingerprint;
 	char exe[256];
 	CLEANUP(close_record)
@@ -338,7 +384,10 @@ static int do_record(struct pidtrack *tracker, void *argument)
 	r = take_exe(process, exe, sizeof(exe) - 1);
 	exe[r] = 0;
 	record.exe = r > 0 ? exe : NULL;
-	return pt_record_write(&record, process->pid, &process->look);
+	r = prepare_ending(options, &record, &fingerprint, &ending);
+	if (r < 0)
+		return r;
+	return write_record(tracker, process, &record, ending);
 }
 
 static int copy_recording(const struct pidtrack_record_options *options,
@@ -351,7 +400,8 @@ static int copy_recording(const struct pidtrack_record_options *options,
 		offsetofend(struct pidtrack_record_options, reserved));
 	if (r < 0)
 		return r;
-	if (ret_copied->flags & ~PIDTRACK_RECORD_SYNC ||
+	if (ret_copied->flags &
+		    ~(PIDTRACK_RECORD_SYNC | PIDTRACK_RECORD_WITH_EXIT) ||
 	    ret_copied->reserved != 0 || !ret_copied->path ||
 	    ret_copied->payload_size > PT_RECORD_PAYLOAD_MAX ||
 	    (ret_copied->payload_size > 0 && !ret_copied->payload))

@@ -102,14 +102,15 @@ const char *pidtrack_backend(const struct pidtrack *tracker);
 
 /* Counters of a tracker's life.  May grow at its end. */
 struct pidtrack_statistics {
-	uint64_t tracked;   /* processes now held */
-	uint64_t exits;	    /* ends seen, of any process */
-	uint64_t recovered; /* of these, status from the kernel's exit info */
-	uint64_t unknown;   /* of these, status not to be had */
-	uint64_t wakeups;   /* times the tracker's fd was found readable */
-	uint64_t syscalls;  /* made by the library for this tracker */
-	uint64_t rearmed;   /* watches made again after they were cancelled */
-	uint64_t unwatched; /* now looked at by a timer, for want of memory */
+	uint64_t tracked;    /* processes now held */
+	uint64_t exits;	     /* ends seen, of any process */
+	uint64_t recovered;  /* of these, status from the kernel's exit info */
+	uint64_t unknown;    /* of these, status not to be had */
+	uint64_t wakeups;    /* times the tracker's fd was found readable */
+	uint64_t syscalls;   /* made by the library for this tracker */
+	uint64_t rearmed;    /* watches made again after they were cancelled */
+	uint64_t unwatched;  /* now looked at by a timer, for want of memory */
+	uint64_t unrecorded; /* exit records that could not be written */
 };
 
 /* Return: 0; -EBUSY, -ECHILD.  Fills at most @size bytes. */
@@ -201,6 +202,12 @@ struct pidtrack_spawn_options {
 #define PIDTRACK_SPAWN_NO_NEW_PRIVS (UINT32_C(1) << 10)
 /* The record is on disk, not only complete, before the shim runs: fsync(2). */
 #define PIDTRACK_SPAWN_RECORD_SYNC (UINT32_C(1) << 11)
+/*
+ * Its end will be recorded beside @record, in PATH.exit, also when its object
+ * is freed before: see pidtrack_record_ending().  What has that name becomes
+ * PATH.exit.previous once the launch has succeeded.
+ */
+#define PIDTRACK_SPAWN_EXIT_RECORD (UINT32_C(1) << 12)
 
 /* C++20 wants the fields in their order; before, assign them one by one. */
 #define PIDTRACK_SPAWN_OPTIONS(...)                                        \
@@ -336,6 +343,8 @@ struct pidtrack_event {
 
 /* Nothing more will be told of this process; free it when done with it. */
 #define PIDTRACK_EVENT_LAST (UINT32_C(1) << 0)
+/* Its exit record could not be written; what had the name is still there. */
+#define PIDTRACK_EVENT_UNRECORDED (UINT32_C(1) << 1)
 
 const char *pidtrack_event_name(uint32_t kind);
 const char *pidtrack_source_name(uint32_t source);
@@ -582,6 +591,7 @@ enum pidtrack_record_format {
 	PIDTRACK_RECORD_BOXLITE,     /* pid, start time or "", capability */
 	PIDTRACK_RECORD_BROOD_BOX,   /* pid, path of the program */
 	PIDTRACK_RECORD_PID,	     /* a pid file, and boxlite's v0 */
+	PIDTRACK_RECORD_EXIT,	     /* PATH.exit: pidtrack_record_ending() */
 };
 
 /* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
@@ -614,8 +624,9 @@ struct pidtrack_record *pidtrack_record_free(struct pidtrack_record *record);
 
 /*
  * Of a record; lent as long as it lives.  NULL, and 0 bytes, for what it does
- * not have: only native ones have a label and a payload, and with those that
- * are one a fingerprint; only boxlite's have a capability.  Any thread.
+ * not have: only native and exit records have a label, and with those that are
+ * one a fingerprint; only native ones have a payload, only boxlite's a
+ * capability.  Any thread.
  */
 uint32_t pidtrack_record_format(const struct pidtrack_record *record);
 pid_t pidtrack_record_pid(const struct pidtrack_record *record);
@@ -674,7 +685,7 @@ int pidtrack_attach_record(struct pidtrack *tracker,
 /* May grow, as pidtrack_options. */
 struct pidtrack_record_options {
 	uint32_t size;	     /* sizeof(struct pidtrack_record_options) */
-	uint32_t flags;	     /* PIDTRACK_RECORD_SYNC */
+	uint32_t flags;	     /* PIDTRACK_RECORD_SYNC, WITH_EXIT */
 	const char *path;    /* of the record; never NULL */
 	const char *label;   /* as in a launch; NULL: that of the process */
 	const void *payload; /* @payload_size bytes, at most 1024 */
@@ -684,6 +695,11 @@ struct pidtrack_record_options {
 
 /* It is on disk when the call returns, not only complete: fsync(2). */
 #define PIDTRACK_RECORD_SYNC (UINT32_C(1) << 0)
+/*
+ * Its end will be recorded in PATH.exit, as of a launch with EXIT_RECORD, and
+ * no longer where it was to be before; at once if it was told already.
+ */
+#define PIDTRACK_RECORD_WITH_EXIT (UINT32_C(1) << 1)
 
 #define PIDTRACK_RECORD_OPTIONS(...)                                        \
 	{                                                                   \
@@ -706,6 +722,40 @@ struct pidtrack_record_options {
  */
 int pidtrack_process_record(struct pidtrack_process *process,
 			    const struct pidtrack_record_options *options);
+
+/* How a process ended, as its host saw it.  May grow at its end. */
+struct pidtrack_ending {
+	int32_t status;	    /* as of wait(2); -1 while the source is UNKNOWN */
+	uint32_t source;    /* enum pidtrack_source */
+	int64_t started_ns; /* CLOCK_REALTIME, to 10 ms; 0: not known */
+	int64_t ended_ns;   /* likewise, when it was seen */
+};
+
+/*
+ * What an exit record says.  It is written when the end of its process is told,
+ * before the host can see that event, so before the process is reaped: a host
+ * that is killed leaves the one or the other.  Of one whose status nobody could
+ * tell it says so.  Any thread.
+ *
+ * Return: 0; -ENODATA if it is a record of another format.  Fills at most @size
+ *         bytes.
+ */
+int pidtrack_record_ending(const struct pidtrack_record *record,
+			   struct pidtrack_ending *ret_ending, size_t size);
+
+/*
+ * How the process of a record ended: from PATH.exit or PATH.exit.previous,
+ * whichever is of that very process.  Any thread.
+ *
+ * @path: where @record was read
+ *
+ * Return: 0; -ENOENT if there is none; -ESTALE if it is of another process,
+ *         -ENODATA if that cannot be told, as of a record with nothing but a
+ *         number; -EBADMSG if it is damaged; else as pidtrack_record_read().
+ *         Fills at most @size bytes.
+ */
+int pidtrack_ending_read(const char *path, const struct pidtrack_record *record,
+			 struct pidtrack_ending *ret_ending, size_t size);
 
 /* ---- what works here ---- */
 

@@ -7,6 +7,7 @@
 #define PT_PROCESS_H
 
 #include "base.h"
+#include "ending.h"
 #include "fingerprint.h"
 #include "pidtrack.h"
 #include "ring.h"
@@ -57,6 +58,8 @@ struct pidtrack_process {
 	siginfo_t siginfo; /* of PT_WATCH_CHILD; the kernel writes here */
 	struct pt_look look;
 	struct pt_stop *stop; /* owned: it is to end; or NULL */
+	struct pt_ending
+		*ending; /* owned: its end is to be recorded; or NULL */
 	void *userdata;
 	char *label; /* owned; or NULL */
 	char *text;  /* owned: its fingerprint as text, once asked for */
@@ -76,6 +79,7 @@ struct pidtrack_process {
 	bool observed : 1;
 	bool queued : 1;     /* on the list of those to be told of */
 	bool last : 1;	     /* the host was told all there is of its end */
+	bool unrecorded : 1; /* its exit record could not be written */
 	bool released : 1;   /* the host is done with it */
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */

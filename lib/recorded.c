@@ -2,6 +2,7 @@
 #include "recorded.h"
 
 #include "file.h"
+#include "sys.h"
 
 /* ---- lines ---- */
 
@@ -344,6 +345,163 @@ static int parse_native(struct pidtrack_record *record, struct span text)
 	return parse_keys(record, text);
 }
 
+/* ---- of an end ---- */
+
+/* What follows the fingerprint, a key a line. */
+enum exit_key {
+	EXIT_LABEL,
+	EXIT_SOURCE,
+	EXIT_STATUS,
+	EXIT_STARTED,
+	EXIT_ENDED,
+	EXIT_KEYS,
+};
+
+static const char *const exit_keys[EXIT_KEYS] = {
+	[EXIT_LABEL] = "label=",    [EXIT_SOURCE] = "source=",
+	[EXIT_STATUS] = "status=",  [EXIT_STARTED] = "started_ns=",
+	[EXIT_ENDED] = "ended_ns=",
+};
+
+static int parse_source(struct span value, uint32_t *ret_source)
+{
+	for (uint32_t source = PIDTRACK_SOURCE_UNKNOWN;
+	     source <= PIDTRACK_SOURCE_RECOVERED; source++) {
+		if (is_word(value, pidtrack_source_name(source))) {
+			*ret_source = source;
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
+/* One that wait(2) tells of what has ended. */
+static int parse_status(struct span value, int32_t *ret_status)
+{
+	uint64_t status;
+	int r;
+
+	r = pt_text_parse_number(value.start, value.length, &status);
+	if (r < 0)
+		return r;
+	if (status > UINT16_MAX ||
+	    (!WIFEXITED((int)status) && !WIFSIGNALED((int)status)))
+		return -EBADMSG;
+	*ret_status = (int32_t)status;
+	return 0;
+}
+
+static int parse_time(struct span value, int64_t *ret_ns)
+{
+	uint64_t ns;
+	int r;
+
+	r = pt_text_parse_number(value.start, value.length, &ns);
+	if (r < 0 || ns == 0 || ns > INT64_MAX)
+		return -EBADMSG;
+	*ret_ns = (int64_t)ns;
+	return 0;
+}
+
+static int parse_exit_value(struct pidtrack_record *record, enum exit_key key,
+			    struct span value)
+{
+	struct pidtrack_ending *ending = &record->ending;
+
+	switch (key) {
+	case EXIT_LABEL:
+		return parse_label(record, value);
+	case EXIT_SOURCE:
+		return parse_source(value, &ending->source);
+	case EXIT_STATUS:
+		return parse_status(value, &ending->status);
+	case EXIT_STARTED:
+		return parse_time(value, &ending->started_ns);
+	case EXIT_ENDED:
+		return parse_time(value, &ending->ended_ns);
+	case EXIT_KEYS:
+	default:
+		return -EBADMSG;
+	}
+}
+
+static int parse_exit_line(struct pidtrack_record *record, struct span line,
+			   uint32_t *seen)
+{
+	struct span value;
+
+	for (int key = 0; key < EXIT_KEYS; key++) {
+		if (!has_key(line, exit_keys[key], &value))
+			continue;
+		if (*seen & 1U << key)
+			return -EBADMSG;
+		*seen |= 1U << key;
+		return parse_exit_value(record, (enum exit_key)key, value);
+	}
+	/* any other is somebody's later one */
+	if (has_key(line, FINGERPRINT_KEY, &value) ||
+	    !memchr(line.start, '=', line.length))
+		return -EBADMSG;
+	return 0;
+}
+
+static int parse_exit_lines(struct pidtrack_record *record, struct span rest)
+{
+	struct span line;
+	uint32_t seen = 0;
+	int r = 0;
+
+	record->ending.status = -1;
+	while (r >= 0 && take_line(&rest, &line))
+		r = parse_exit_line(record, line, &seen);
+	if (r < 0)
+		return r;
+	/* a status is from somewhere, or there is none */
+	if (!(seen & 1U << EXIT_SOURCE) ||
+	    !(seen & 1U << EXIT_STATUS) !=
+		    (record->ending.source == PIDTRACK_SOURCE_UNKNOWN))
+		return -EBADMSG;
+	return 0;
+}
+
+#define EXIT_WORD_LENGTH (sizeof(PT_RECORDED_EXIT) - 2) /* less the digit */
+
+static bool looks_exit(struct span text)
+{
+	return text.length > EXIT_WORD_LENGTH &&
+	       memcmp(text.start, PT_RECORDED_EXIT, EXIT_WORD_LENGTH) == 0;
+}
+
+/* Whether @first has another version, which is a number, than ours. */
+static bool is_later_exit(struct span first)
+{
+	uint64_t version;
+
+	first.start += EXIT_WORD_LENGTH;
+	first.length -= EXIT_WORD_LENGTH;
+	return first.length > 0 && first.start[0] != '0' &&
+	       pt_text_parse_number(first.start, first.length, &version) == 0;
+}
+
+static int parse_exit(struct pidtrack_record *record, struct span text)
+{
+	struct span first, second, value;
+	int r;
+
+	record->format = PIDTRACK_RECORD_EXIT;
+	if (!check_crc(&text) || !take_line(&text, &first))
+		return -EBADMSG;
+	if (!is_word(first, PT_RECORDED_EXIT))
+		return is_later_exit(first) ? -EPROTONOSUPPORT : -EBADMSG;
+	if (!take_line(&text, &second) ||
+	    !has_key(second, FINGERPRINT_KEY, &value))
+		return -EBADMSG;
+	r = parse_fingerprint(record, value);
+	return r < 0 ? r : parse_exit_lines(record, text);
+}
+
+/* ---- any ---- */
+
 /* Up to here it could have been one, and then it was torn. */
 static bool begins_native(struct span line)
 {
@@ -382,7 +540,9 @@ static int parse_any(struct pidtrack_record *record, struct span text)
 {
 	int r;
 
-	if (text.length > 0 && text.start[0] == 'p')
+	if (looks_exit(text))
+		r = parse_exit(record, text);
+	else if (text.length > 0 && text.start[0] == 'p')
 		r = parse_alone(record, text);
 	else if (looks_native(text))
 		r = parse_native(record, text);

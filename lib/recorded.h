@@ -11,11 +11,15 @@
 #include "pidtrack.h"
 #include "record.h"
 
+/* The first line of an exit record; the digits behind it are its version. */
+#define PT_RECORDED_EXIT "pidtrack-exit1"
+
 struct pidtrack_record {
 	uint32_t format; /* enum pidtrack_record_format */
 	/* of a foreign one: pid, and perhaps start, as the writer's /proc told
 	 */
 	struct pt_fingerprint fingerprint;
+	struct pidtrack_ending ending; /* of an exit record */
 	bool torn;	     /* the last line has no end: it may be longer */
 	bool dated;	     /* it came from a file: */
 	int64_t modified_ns; /* when that was written, by CLOCK_REALTIME */

@@ -3,6 +3,7 @@
  * Records: read, asked, verified.
  */
 #include "base.h"
+#include "ending.h"
 #include "options.h"
 #include "recorded.h"
 #include "sys.h"
@@ -66,12 +67,38 @@ PUBLIC const void *pidtrack_record_payload(const struct pidtrack_record *record,
 	return record->payload_size > 0 ? record->payload : NULL;
 }
 
+PUBLIC int pidtrack_record_ending(const struct pidtrack_record *record,
+				  struct pidtrack_ending *ret_ending,
+				  size_t size)
+{
+	if (record->format != PIDTRACK_RECORD_EXIT)
+		return -ENODATA;
+	pt_options_give(ret_ending, size, &record->ending,
+			sizeof(record->ending));
+	return 0;
+}
+
+PUBLIC int pidtrack_ending_read(const char *path,
+				const struct pidtrack_record *record,
+				struct pidtrack_ending *ret_ending, size_t size)
+{
+	struct pidtrack_ending ending;
+	int r;
+
+	r = pt_ending_read(path, record, &ending);
+	if (r < 0)
+		return r;
+	pt_options_give(ret_ending, size, &ending, sizeof(ending));
+	return 0;
+}
+
 static const char *const format_names[] = {
 	[PIDTRACK_RECORD_NATIVE] = "native",
 	[PIDTRACK_RECORD_FINGERPRINT] = "fingerprint",
 	[PIDTRACK_RECORD_BOXLITE] = "boxlite",
 	[PIDTRACK_RECORD_BROOD_BOX] = "brood-box",
 	[PIDTRACK_RECORD_PID] = "pid",
+	[PIDTRACK_RECORD_EXIT] = "exit",
 };
 
 PUBLIC const char *pidtrack_record_format_name(uint32_t format)

@@ -14,9 +14,15 @@ static void free_texts(struct pidtrack_process *process)
 	process->label = process->text = NULL;
 }
 
+static void free_ending(struct pidtrack_process *process)
+{
+	process->ending = pt_ending_free(process->ending);
+}
+
 void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
 {
 	free_texts(process);
+	free_ending(process);
 	set->statistics.tracked--;
 	pt_slots_give(&set->slots, process);
 }
@@ -107,8 +113,28 @@ static void finish(struct pt_set *set, struct pidtrack_process *process)
 	if (process->watch != PT_WATCH_NONE || process->stops_watch)
 		return;
 	unwatch_by_tick(set, process);
+	free_ending(process);
 	pt_ring_close(set->ring, process->pidfd);
 	pt_slots_give(&set->slots, process);
+}
+
+/* ---- exit records ---- */
+
+/*
+ * Writes down what is known of its end: before anybody is told, and so before
+ * it is reaped.
+ */
+static int record_end(struct pt_set *set, struct pidtrack_process *process)
+{
+	int r;
+
+	if (!process->ending)
+		return 0;
+	r = pt_ending_write(process->ending, process->status, process->source);
+	if (r < 0)
+		set->statistics.unrecorded++;
+	free_ending(process);
+	return r;
 }
 
 /* ---- what is seen ---- */
@@ -152,6 +178,8 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		process->source = (uint8_t)source;
 	}
 	if (cell.does & PT_DO_EXITED) {
+		if (process->ending)
+			pt_ending_see(process->ending);
 		end_stops(set, process);
 		pt_ladder_ended(&set->stops, process);
 		process->tell |= PT_TELL_EXITED;
@@ -161,6 +189,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 
 	if (process->released || process->last) {
 		process->tell &= PT_TELL_LADDER;
+		record_end(set, process);
 		acknowledge(set, process);
 	}
 	if (process->tell != 0)
@@ -481,6 +510,19 @@ static bool more_follows(const struct pt_set *set,
 	       (process->state == PT_STATE_ZOMBIE && set->place.pidfs);
 }
 
+int pt_set_record_end(struct pt_set *set, struct pidtrack_process *process,
+		      struct pt_ending *ending)
+{
+	free_ending(process);
+	process->ending = ending;
+	if (process->state == PT_STATE_RUNNING)
+		return 0;
+	pt_ending_see(ending);
+	if (process->tell & PT_TELL_EXITED || more_follows(set, process))
+		return 0;
+	return record_end(set, process);
+}
+
 static void count_status(struct pt_set *set, uint32_t source)
 {
 	if (source == PIDTRACK_SOURCE_RECOVERED)
@@ -521,6 +563,18 @@ static void tell_reaped(struct pidtrack_process *process,
 	};
 }
 
+/* Of an event of one whose end was told. */
+static uint32_t flags_of(const struct pidtrack_process *process)
+{
+	uint32_t flags = 0;
+
+	if (!pt_ladder_outlives(process))
+		flags |= PIDTRACK_EVENT_LAST;
+	if (process->unrecorded)
+		flags |= PIDTRACK_EVENT_UNRECORDED;
+	return flags;
+}
+
 static void tell_end(struct pt_set *set, struct pidtrack_process *process,
 		     struct pidtrack_event *event)
 {
@@ -531,8 +585,8 @@ static void tell_end(struct pt_set *set, struct pidtrack_process *process,
 	if (!process->last)
 		return;
 	count_status(set, process->source);
-	if (!pt_ladder_outlives(process))
-		event->flags = PIDTRACK_EVENT_LAST;
+	process->unrecorded = record_end(set, process) < 0;
+	event->flags = flags_of(process);
 }
 
 static bool tell_ladder(struct pt_set *set, struct pidtrack_process *process,
@@ -542,7 +596,7 @@ static bool tell_ladder(struct pt_set *set, struct pidtrack_process *process,
 		return false;
 	if (process->last && !pt_ladder_outlives(process)) {
 		/* for who looks at nothing but the last event */
-		event->flags = PIDTRACK_EVENT_LAST;
+		event->flags = flags_of(process);
 		event->status = process->status;
 		event->source = process->source;
 	}
@@ -646,6 +700,8 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	free_texts(process);
 	end_stops(set, process);
 	process->stop = pt_stop_free(&set->stops, process->stop);
+	if (process->state != PT_STATE_RUNNING)
+		record_end(set, process);
 	acknowledge(set, process);
 	if (!process->child || process->state != PT_STATE_RUNNING)
 		end_watch(set, process);
@@ -679,6 +735,7 @@ static void free_slots(struct pt_set *set)
 		if (process->pidfd >= 0) {
 			fd_close(process->pidfd);
 			free_texts(process);
+			free_ending(process);
 			pt_stop_free(&set->stops, process->stop);
 		}
 	}

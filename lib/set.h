@@ -56,6 +56,13 @@ int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
 int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
 		const struct pidtrack_stop_options *options);
 
+/*
+ * Has the end of a process recorded from now on; takes @ending over.  If it was
+ * told already, at once.
+ */
+int pt_set_record_end(struct pt_set *set, struct pidtrack_process *process,
+		      struct pt_ending *ending);
+
 /* The next event: 1, 0 or a negative errno.  Acknowledges the one before. */
 int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event);
 

@@ -234,6 +234,12 @@ static inline int sys_prlimit(int resource, const uint64_t limit[2],
 		syscall(SYS_prlimit64, 0, resource, limit, ret_limit));
 }
 
+/* An absolute path, or "(unreachable)" and one. */
+static inline int sys_getcwd(char *ret_path, size_t size)
+{
+	return pt_sys_result(syscall(SYS_getcwd, ret_path, size));
+}
+
 static inline int sys_chdir(const char *path)
 {
 	return pt_sys_result(syscall(SYS_chdir, path));

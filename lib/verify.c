@@ -52,8 +52,7 @@ static bool number_is_ours(const struct verification *it)
 	if (recorded->has & it->place->has & PT_HAS_PIDNS)
 		return recorded->place.pidns == it->place->pidns;
 	/* foreign records do not say, and are of whoever reads them */
-	return it->record->format != PIDTRACK_RECORD_NATIVE &&
-	       it->record->format != PIDTRACK_RECORD_FINGERPRINT;
+	return !it->record->text;
 }
 
 static void open_handle(struct verification *it)
@@ -331,8 +330,7 @@ void pt_verify(const struct pt_place *place,
 		.pidfd = -1,
 	};
 
-	if (record->format == PIDTRACK_RECORD_NATIVE ||
-	    record->format == PIDTRACK_RECORD_FINGERPRINT)
+	if (record->text) /* with a fingerprint of ours */
 		verify_native(&it);
 	else
 		verify_foreign(&it);

@@ -20,7 +20,7 @@ layers()
 	request attempt
 	record launchpad status cgroup
 	recorded
-	verify tree
+	verify tree ending
 	watch
 	uring epoll
 	ring pin stop

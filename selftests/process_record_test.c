@@ -371,7 +371,7 @@ static void expect_refused_with(struct __test_metadata *_metadata,
 	struct directory listed;
 
 	EXPECT_EQ(r, pidtrack_process_record(self->process, &options));
-	options.flags = PIDTRACK_RECORD_SYNC;
+	options.flags = PIDTRACK_RECORD_SYNC | PIDTRACK_RECORD_WITH_EXIT;
 	EXPECT_EQ(r, pidtrack_process_record(self->process, &options));
 	EXPECT_STREQ(BEFORE, file_read(_metadata, self->path.text));
 	snprintf(listed.path, sizeof(listed.path), "%s", directory);

@@ -842,8 +842,9 @@ TEST(formats_have_names)
 	EXPECT_STREQ("brood-box",
 		     pidtrack_record_format_name(PIDTRACK_RECORD_BROOD_BOX));
 	EXPECT_STREQ("pid", pidtrack_record_format_name(PIDTRACK_RECORD_PID));
+	EXPECT_STREQ("exit", pidtrack_record_format_name(PIDTRACK_RECORD_EXIT));
 	EXPECT_STREQ("unknown", pidtrack_record_format_name(0));
-	EXPECT_STREQ("unknown", pidtrack_record_format_name(6));
+	EXPECT_STREQ("unknown", pidtrack_record_format_name(7));
 	EXPECT_STREQ("unknown", pidtrack_record_format_name(~0U));
 	EXPECT_NULL(pidtrack_record_free(NULL));
 }
