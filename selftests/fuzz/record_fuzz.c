@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <sys/wait.h>
 
+#include "ending.h"
 #include "fuzz.h"
 #include "recorded.h"
 
@@ -88,6 +90,30 @@ static void go_back(const struct pidtrack_record *taken)
 	pidtrack_record_free(back);
 }
 
+/* The same of an exit record. */
+static void exit_back(const struct pidtrack_record *taken)
+{
+	static char bytes[PT_RECORD_MAX + 1];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	const struct pidtrack_ending *ending = &taken->ending;
+	struct pt_ending written = {
+		.label = taken->label,
+		.fingerprint = taken->fingerprint,
+		.started_ns = ending->started_ns,
+		.ended_ns = ending->ended_ns,
+	};
+	struct pidtrack_record *back;
+
+	pt_ending_format(&written, ending->status, ending->source, &text);
+	FUZZ_CHECK(!text.overflow);
+	FUZZ_CHECK(parse(text.start, text.length, &back) == 0);
+	FUZZ_CHECK(back->format == PIDTRACK_RECORD_EXIT);
+	FUZZ_CHECK(same(&taken->fingerprint, &back->fingerprint));
+	FUZZ_CHECK(same_text(taken->label, back->label));
+	FUZZ_CHECK(!memcmp(ending, &back->ending, sizeof(*ending)));
+	pidtrack_record_free(back);
+}
+
 /* One bit of it, another for each input, is not what it was. */
 static void flip(const char *bytes, size_t size)
 {
@@ -102,8 +128,8 @@ static void flip(const char *bytes, size_t size)
 	free(other);
 }
 
-static void check_native(const struct pidtrack_record *record,
-			 const char *bytes, size_t size)
+/* The last line is the checksum of all others. */
+static void check_sum(const char *bytes, size_t size)
 {
 	char line[CRC_LINE + 1];
 
@@ -112,11 +138,37 @@ static void check_native(const struct pidtrack_record *record,
 		 pt_record_crc32(bytes, size - CRC_LINE));
 	FUZZ_CHECK(!memcmp(bytes + size - CRC_LINE, line, CRC_LINE));
 	FUZZ_CHECK(bytes[size - CRC_LINE - 1] == '\n');
+}
+
+static void check_native(const struct pidtrack_record *record,
+			 const char *bytes, size_t size)
+{
+	check_sum(bytes, size);
 	FUZZ_CHECK(!record->capability && !record->exe && !record->torn);
 	FUZZ_CHECK(record->payload_size <= PT_RECORD_PAYLOAD_MAX);
 	/* its first line is for readers that know no more */
 	FUZZ_CHECK(record->fingerprint.pid == strtol(bytes, NULL, 10));
 	go_back(record);
+	flip(bytes, size);
+}
+
+static void check_exit(const struct pidtrack_record *record, const char *bytes,
+		       size_t size)
+{
+	const struct pidtrack_ending *ending = &record->ending;
+
+	check_sum(bytes, size);
+	FUZZ_CHECK(!record->capability && !record->exe && !record->torn);
+	FUZZ_CHECK(!record->payload && record->text);
+	FUZZ_CHECK(ending->source <= PIDTRACK_SOURCE_RECOVERED);
+	FUZZ_CHECK((ending->source == PIDTRACK_SOURCE_UNKNOWN) ==
+		   (ending->status == -1));
+	FUZZ_CHECK(ending->status == -1 || WIFEXITED(ending->status) ||
+		   WIFSIGNALED(ending->status));
+	FUZZ_CHECK(ending->started_ns >= 0 && ending->ended_ns >= 0);
+	/* no reader of pid files takes it for one */
+	FUZZ_CHECK(bytes[0] == 'p');
+	exit_back(record);
 	flip(bytes, size);
 }
 
@@ -153,6 +205,8 @@ static void check(const struct pidtrack_record *record, const char *bytes,
 		strcmp(pidtrack_record_format_name(record->format), "unknown"));
 	if (record->format == PIDTRACK_RECORD_NATIVE)
 		check_native(record, bytes, size);
+	else if (record->format == PIDTRACK_RECORD_EXIT)
+		check_exit(record, bytes, size);
 	else if (record->format != PIDTRACK_RECORD_FINGERPRINT)
 		check_foreign(record, bytes, size);
 }
