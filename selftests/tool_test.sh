@@ -578,6 +578,20 @@ test_record_is_there_before_the_command() {
 	code_is 0
 }
 
+test_its_end_is_written_beside_the_record() {
+	pt run --record a.record -- sh -c 'exit 3'
+	code_is 3
+	grep -qx status=768 a.record.exit || die "no status: $(<a.record.exit)"
+	pt run --record a.record -- true
+	grep -qx status=768 a.record.exit.previous || die "it was not kept"
+	grep -qx status=0 a.record.exit || die "not the last one"
+	pt run --detach --record b.record -- true
+	[[ ! -e b.record.exit ]] || die "nobody saw that end"
+	pt run --record c.record -- mkdir c.record.exit
+	code_is 0
+	err_says 'run: how it ended could not be written beside its record'
+}
+
 test_a_record_that_cannot_be_written_runs_nothing() {
 	pt run --record nowhere/record -- touch ran
 	code_is 4

@@ -144,6 +144,9 @@ static bool take_events(const struct foreground *foreground, int *ret_code)
 
 	while ((r = pidtrack_next(foreground->tracker, &event)) > 0) {
 		if (event->flags & PIDTRACK_EVENT_LAST) {
+			if (event->flags & PIDTRACK_EVENT_UNRECORDED)
+				complain("how it ended could not be written "
+					 "beside its record");
 			*ret_code = pass_status_on(event);
 			return true;
 		}
@@ -176,6 +179,9 @@ static int run_foreground(struct launch *launch, struct pidtrack *tracker)
 	CLEANUP(fd_closep) int signals = -1;
 	int r;
 
+	/* detached, there will be nobody to see its end */
+	if (launch->spawn.record)
+		launch->spawn.flags |= PIDTRACK_SPAWN_EXIT_RECORD;
 	inherit_signals(&launch->spawn);
 	r = open_signals(&signals);
 	if (r)
