@@ -132,45 +132,39 @@ int pt_file_sync_directory(int dir)
 
 /* ---- reading ---- */
 
-/* How a file is, to see whether it has changed. */
-struct mark {
-	uint64_t size;
-	int64_t modified_ns;
-	int64_t changed_ns;
-};
+bool pt_file_same(const struct pt_file_stamp *a, const struct pt_file_stamp *b)
+{
+	return a->device == b->device && a->inode == b->inode &&
+	       a->size == b->size && a->modified_ns == b->modified_ns &&
+	       a->hash == b->hash;
+}
 
 static int64_t nanoseconds(struct statx_timestamp time)
 {
 	return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static int look_at_file(int fd, struct mark *ret_mark)
+static int look_at_file(int fd, struct statx *ret_found)
 {
-	struct statx found;
 	int r;
 
-	r = sys_file(fd, &found);
+	r = sys_file(fd, ret_found);
 	if (r < 0)
 		return r;
-	if (S_ISDIR(found.stx_mode))
+	if (S_ISDIR(ret_found->stx_mode))
 		return -EISDIR;
-	if (!S_ISREG(found.stx_mode))
-		return -ENXIO;
-	*ret_mark = (struct mark){
-		.size = found.stx_size,
-		.modified_ns = nanoseconds(found.stx_mtime),
-		.changed_ns = nanoseconds(found.stx_ctime),
-	};
-	return 0;
+	return S_ISREG(ret_found->stx_mode) ? 0 : -ENXIO;
 }
 
-static bool same_mark(const struct mark *a, const struct mark *b)
+static bool is_unchanged(const struct statx *a, const struct statx *b)
 {
-	return a->size == b->size && a->modified_ns == b->modified_ns &&
-	       a->changed_ns == b->changed_ns;
+	return a->stx_size == b->stx_size &&
+	       nanoseconds(a->stx_mtime) == nanoseconds(b->stx_mtime) &&
+	       nanoseconds(a->stx_ctime) == nanoseconds(b->stx_ctime);
 }
 
-static int read_whole(int fd, char *ret_bytes, size_t size)
+/* One that has @expected bytes, as it said, is not asked for its end. */
+static int read_whole(int fd, char *ret_bytes, size_t size, uint64_t expected)
 {
 	size_t n = 0;
 
@@ -181,35 +175,36 @@ static int read_whole(int fd, char *ret_bytes, size_t size)
 			continue;
 		if (r < 0)
 			return r;
-		if (r == 0)
-			return (int)n;
 		n += (size_t)r;
+		if (r == 0 || (n == expected && n < size))
+			return (int)n;
 	}
 	return -EFBIG;
 }
 
 /* One look at the file: its bytes, and whether they are of one moment. */
 static int read_once(int dir, const char *path, char *ret_bytes, size_t size,
-		     struct mark *ret_mark)
+		     struct statx *ret_found)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	struct mark after;
+	struct statx after;
 	int n, r;
 
 	fd = sys_open(dir, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 		      0);
 	if (fd < 0)
 		return fd;
-	r = look_at_file(fd, ret_mark);
+	r = look_at_file(fd, ret_found);
 	if (r < 0)
 		return r;
-	n = read_whole(fd, ret_bytes, size);
+	n = read_whole(fd, ret_bytes, size, ret_found->stx_size);
 	if (n < 0)
 		return n;
 	r = look_at_file(fd, &after);
 	if (r < 0)
 		return r;
-	return same_mark(ret_mark, &after) && after.size == (uint64_t)n ?
+	return is_unchanged(ret_found, &after) &&
+			       after.stx_size == (uint64_t)n ?
 		       n :
 		       -EAGAIN;
 }
@@ -217,15 +212,23 @@ static int read_once(int dir, const char *path, char *ret_bytes, size_t size,
 #define TRIES 8
 
 int pt_file_read(int dir, const char *path, char *ret_bytes, size_t size,
-		 int64_t *ret_modified_ns)
+		 struct pt_file_stamp *ret_stamp)
 {
-	struct mark mark;
+	struct statx found;
 	int n = -EAGAIN;
 
 	/* some write in place, and then there is a moment of half a file */
 	for (int i = 0; i < TRIES && n == -EAGAIN; i++)
-		n = read_once(dir, path, ret_bytes, size, &mark);
-	if (n >= 0)
-		*ret_modified_ns = mark.modified_ns;
+		n = read_once(dir, path, ret_bytes, size, &found);
+	if (n < 0)
+		return n;
+	*ret_stamp = (struct pt_file_stamp){
+		.device = (uint64_t)found.stx_dev_major << 32 |
+			  found.stx_dev_minor,
+		.inode = found.stx_ino,
+		.size = found.stx_size,
+		.modified_ns = nanoseconds(found.stx_mtime),
+		.hash = pt_text_hash(ret_bytes, (size_t)n),
+	};
 	return n;
 }

@@ -43,14 +43,25 @@ int pt_file_publish(int dir, const char *draft, const char *name, bool sync);
 /* Has what was done in an O_PATH directory be on disk. */
 int pt_file_sync_directory(int dir);
 
+/* Which file, and as it was: one that was written anew has another. */
+struct pt_file_stamp {
+	uint64_t device;
+	uint64_t inode;
+	uint64_t size;
+	int64_t modified_ns; /* of CLOCK_REALTIME */
+	uint64_t hash;	     /* of its bytes */
+};
+
+bool pt_file_same(const struct pt_file_stamp *a, const struct pt_file_stamp *b);
+
 /*
  * Reads a regular file of less than @size bytes, and no link at the end of
  * @path.
  *
- * Return: its length, and when it was written, ns of CLOCK_REALTIME; -EISDIR,
- * -ENXIO for what is no file; -EFBIG; -EAGAIN if it changed again and again.
+ * Return: its length, and which it was; -EISDIR, -ENXIO for what is no file;
+ * -EFBIG; -EAGAIN if it changed again and again.
  */
 int pt_file_read(int dir, const char *path, char *ret_bytes, size_t size,
-		 int64_t *ret_modified_ns);
+		 struct pt_file_stamp *ret_stamp);
 
 #endif

@@ -593,17 +593,17 @@ int pt_recorded_read(int dir, const char *path,
 {
 	char bytes[PIDTRACK_RECORD_MAX + 1];
 	struct pidtrack_record *record;
-	int64_t modified_ns;
+	struct pt_file_stamp file;
 	int n, r;
 
-	n = pt_file_read(dir, path, bytes, sizeof(bytes), &modified_ns);
+	n = pt_file_read(dir, path, bytes, sizeof(bytes), &file);
 	if (n < 0)
 		return n;
 	r = pt_recorded_parse(bytes, (size_t)n, &record);
 	if (r < 0)
 		return r;
 	record->dated = true;
-	record->modified_ns = modified_ns;
+	record->file = file;
 	*ret_record = record;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #define PT_RECORDED_H
 
 #include "base.h"
+#include "file.h"
 #include "fingerprint.h"
 #include "pidtrack.h"
 #include "record.h"
@@ -20,9 +21,9 @@ struct pidtrack_record {
 	 */
 	struct pt_fingerprint fingerprint;
 	struct pidtrack_ending ending; /* of an exit record */
-	bool torn;	     /* the last line has no end: it may be longer */
-	bool dated;	     /* it came from a file: */
-	int64_t modified_ns; /* when that was written, by CLOCK_REALTIME */
+	bool torn;  /* the last line has no end: it may be longer */
+	bool dated; /* it came from a file: */
+	struct pt_file_stamp file; /* which, and when that was written */
 
 	char *text; /* the fingerprint's; this and what follows owned; or NULL
 		     */

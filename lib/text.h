@@ -101,6 +101,17 @@ static inline void pt_text_field(struct pt_text *text, const char *key,
 	pt_text_number(text, number);
 }
 
+/* FNV-1a, 64 bits: alike bytes have the same, others hardly ever. */
+static inline uint64_t pt_text_hash(const void *bytes, size_t n)
+{
+	const unsigned char *byte = bytes;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 /* The value of a digit as pt_text_hex() writes it; -1 for any other byte. */
 static inline int pt_text_hex_digit(char digit)
 {

@@ -216,7 +216,8 @@ static bool is_older_than_boot(const struct verification *it)
 	int64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
 		       it->place->boottime;
 
-	return record->dated && record->modified_ns < boot - CLOCK_SLACK_NS;
+	return record->dated &&
+	       record->file.modified_ns < boot - CLOCK_SLACK_NS;
 }
 
 /* A number, at best with a hint; of another boot it is a stranger's for sure.

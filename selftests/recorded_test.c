@@ -908,7 +908,7 @@ TEST_F(place, a_file_is_read_and_its_date_with_it)
 	ASSERT_EQ(0, pidtrack_record_read(self->path, &record));
 	check_fixed(_metadata, record);
 	EXPECT_TRUE(record->dated);
-	EXPECT_EQ(INT64_C(1234567890123456789), record->modified_ns);
+	EXPECT_EQ(INT64_C(1234567890123456789), record->file.modified_ns);
 	ASSERT_EQ(0, stat(self->path, &after));
 	EXPECT_EQ(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
 	EXPECT_EQ(before.st_ino, after.st_ino);
@@ -1210,7 +1210,7 @@ TEST_F(place, a_native_one_overwritten_is_read_whole_or_not_at_all)
 	read_while(_metadata, &writer);
 }
 
-/* Between two looks of the reader, for certain: it is stopped at each read. */
+/* Between two looks of the reader, for certain: it is stopped at each. */
 struct reading {
 	const char *path;
 	struct pidtrack_record *record;
@@ -1238,7 +1238,7 @@ static bool is_stopped(int listener, pthread_t thread)
 }
 
 /*
- * Writes another text at the reader's second read of each of its first @changes
+ * Writes another text at the reader's second look of each of its first @changes
  * tries, when it has all bytes but does not know yet.
  */
 static void change_under(struct __test_metadata *_metadata, const char *path,
@@ -1251,7 +1251,7 @@ static void change_under(struct __test_metadata *_metadata, const char *path,
 	uint64_t id;
 
 	put(_metadata, path, texts[0], strlen(texts[0]));
-	listener = seccomp_stop(SYS_read);
+	listener = seccomp_stop(SYS_statx);
 	if (listener < 0)
 		SKIP(_exit(0), "no listener of seccomp, Linux < 5.5");
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_it, &reading));
