@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -421,6 +422,32 @@ static inline int sys_set_cloexec(int fd, bool cloexec)
 		syscall(PT_SYS_FCNTL, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0));
 }
 
+/* From its beginning; of a directory too. */
+static inline int sys_rewind(int fd)
+{
+#ifdef SYS__llseek
+	int64_t at;
+
+	return pt_sys_result(syscall(SYS__llseek, fd, 0, 0, &at, SEEK_SET));
+#else
+	return pt_sys_result(syscall(SYS_lseek, fd, 0, SEEK_SET));
+#endif
+}
+
+static inline int sys_inotify(void)
+{
+	return pt_sys_result(
+		syscall(SYS_inotify_init1, IN_CLOEXEC | IN_NONBLOCK));
+}
+
+/* Its number among the watches of @inotify. */
+static inline int sys_inotify_watch(int inotify, const char *path,
+				    uint32_t mask)
+{
+	return pt_sys_result(
+		syscall(SYS_inotify_add_watch, inotify, path, mask));
+}
+
 /* struct linux_dirent64: what getdents64(2) tells, one behind the other. */
 struct pt_listed {
 	uint64_t inode;
@@ -483,6 +510,13 @@ static inline int sys_name(int dir, const char *name, uint64_t *ret_inode,
 		*ret_type = found.stx_mode & S_IFMT;
 	}
 	return r;
+}
+
+/* The same of a path, links followed. */
+static inline int sys_path_file(const char *path, struct statx *ret_found)
+{
+	return pt_sys_result(syscall(SYS_statx, AT_FDCWD, path, 0,
+				     STATX_BASIC_STATS, ret_found));
 }
 
 /* Kind, size and times of what @fd is open on. */

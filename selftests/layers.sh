@@ -15,7 +15,7 @@ layers()
 	cat <<-END
 	pidtrack base
 	options sys text
-	quiet owner file clone procfs caps dumpable descriptors
+	quiet owner file clone names directory procfs caps dumpable descriptors
 	fingerprint child pids
 	request attempt
 	record launchpad status cgroup
