@@ -757,6 +757,104 @@ int pidtrack_record_ending(const struct pidtrack_record *record,
 int pidtrack_ending_read(const char *path, const struct pidtrack_record *record,
 			 struct pidtrack_ending *ret_ending, size_t size);
 
+/*
+ * Removes the file of a record, if it still is the one that was read: what
+ * another has put there meanwhile stays, or is put back.  Nothing is lost but
+ * what is written in place, not renamed, at that very moment.
+ *
+ * @path: where it is; need not be spelt as when it was read
+ * @record: read from a file, by pidtrack_record_read() or from a registry
+ *
+ * Return: 0; -ESTALE if the file is another, -ENOENT if there is none, -EINVAL
+ *         if @record is not from a file; what looking at it or removing it
+ *         fails with, and then it is still there.  Any thread.
+ */
+int pidtrack_record_remove(const char *path,
+			   const struct pidtrack_record *record);
+
+/* ---- directories of records ---- */
+
+/*
+ * A directory of records, one a file.  Hidden names, NAME.exit and
+ * NAME.exit.previous, and what is no regular file are none and passed over.
+ */
+struct pidtrack_registry;
+
+/* Goes on after the scan: tells what comes, changes and goes, by inotify(7). */
+#define PIDTRACK_REGISTRY_FOLLOW (UINT32_C(1) << 0)
+
+/*
+ * Opens a directory, and does not read it yet.
+ *
+ * @flags: PIDTRACK_REGISTRY_
+ *
+ * Return: 0; -EINVAL for @flags; -ENOENT, -ENOTDIR, -EACCES and the like if it
+ *         cannot be opened; -ESTALE if it was moved just now; -ENOMEM, -EMFILE,
+ *         -ENFILE.  With FOLLOW also -EMFILE beyond the user's
+ *         fs.inotify.max_user_instances, -ENOSPC beyond max_user_watches, and
+ *         -ENOSYS.  Any thread.
+ */
+int pidtrack_registry_open(const char *path, uint32_t flags,
+			   struct pidtrack_registry **ret_registry);
+
+/* NULL is fine.  Return: NULL. */
+struct pidtrack_registry *
+pidtrack_registry_free(struct pidtrack_registry *registry);
+
+/*
+ * With FOLLOW, the descriptor to poll (POLLIN): readable when there is, or may
+ * be, something to tell; level-triggered, and not to be read or closed.  It
+ * stays readable once the directory is gone.
+ *
+ * Return: the descriptor; -EINVAL without FOLLOW.
+ */
+int pidtrack_registry_fd(const struct pidtrack_registry *registry);
+
+enum pidtrack_change {
+	PIDTRACK_FOUND = 1, /* the scan came to it */
+	PIDTRACK_CHANGED,   /* it is new, or another, or was written anew */
+	PIDTRACK_REMOVED,   /* what was told with that name is not there now */
+};
+
+/* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
+const char *pidtrack_change_name(uint32_t change);
+
+/* Lent by the registry until the next call.  May grow. */
+struct pidtrack_found {
+	uint32_t change;  /* enum pidtrack_change */
+	int32_t error;	  /* why there is no record, as pidtrack_record_read()
+			     has it; 0 if there is, and of REMOVED */
+	const char *name; /* in the directory */
+	const struct pidtrack_record *record;	      /* or NULL */
+	const struct pidtrack_comparison *comparison; /* if @record; or NULL */
+};
+
+/*
+ * Tells the next record, read and verified as by pidtrack_record_read() and
+ * pidtrack_verify(); never blocks.  What is in the directory all the time of a
+ * scan is found exactly once, whoever starts or finishes meanwhile; what comes
+ * or goes, at most once.
+ *
+ * With FOLLOW, what has been told is what is there once there is nothing more
+ * to tell: several changes of one name may be told as one, or not at all if
+ * they cancel each other out; a REMOVED name was told before.  A record that
+ * cannot be read is told once for each error.
+ *
+ * @tracker: as of pidtrack_verify(), NULL will do
+ *
+ * Return: 1 and *ret_found; 0 if there is nothing more, with FOLLOW for now;
+ *         -ENOMEM, and what reading the directory fails with: call again;
+ *         -ECHILD for @tracker.  With FOLLOW, when all that was told has been
+ *         told to be REMOVED: -ENOENT if the directory was removed, -ESTALE if
+ *         it was moved or unmounted, each time.
+ *
+ * A registry is nobody's thread's, but for one thread at a time, and not for
+ * children of fork().
+ */
+int pidtrack_registry_next(struct pidtrack_registry *registry,
+			   struct pidtrack *tracker,
+			   const struct pidtrack_found **ret_found);
+
 /* ---- what works here ---- */
 
 enum pidtrack_feature {

@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "options.h"
 #include "recorded.h"
+#include "removal.h"
 #include "sys.h"
 #include "tracker.h"
 #include "verify.h"
@@ -90,6 +91,12 @@ PUBLIC int pidtrack_ending_read(const char *path,
 		return r;
 	pt_options_give(ret_ending, size, &ending, sizeof(ending));
 	return 0;
+}
+
+PUBLIC int pidtrack_record_remove(const char *path,
+				  const struct pidtrack_record *record)
+{
+	return pt_removal(path, record);
 }
 
 static const char *const format_names[] = {

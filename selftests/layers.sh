@@ -20,7 +20,7 @@ layers()
 	request attempt
 	record launchpad status cgroup
 	recorded
-	verify tree ending
+	verify removal tree ending
 	watch
 	uring epoll
 	ring pin stop
@@ -30,7 +30,7 @@ layers()
 	set
 	orphans handoff
 	tracker
-	launch attach member records
+	launch attach member records registry
 	END
 }
 

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "removal.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "file.h"
+#include "sys.h"
+#include "text.h"
+
+#define HIDDEN_MAX 96
+
+/* A name of nobody's, also where hosts of several pid namespaces meet. */
+static void name_hidden(const struct pidtrack_record *record, char *ret_name)
+{
+	static _Atomic uint64_t number;
+	struct pt_text text = PT_TEXT(ret_name, HIDDEN_MAX);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pt_text_field(&text, ".pidtrack-removed-", record->file.inode);
+	pt_text_field(&text, "-", (uint64_t)sys_getpid());
+	pt_text_field(&text, "-", (uint64_t)now.tv_sec);
+	pt_text_field(&text, ".", (uint64_t)now.tv_nsec);
+	pt_text_field(&text, "-", atomic_fetch_add(&number, 1));
+}
+
+/* Return: 1 if it is the record's, 0 if it is another. */
+static int is_that_file(int dir, const char *name,
+			const struct pidtrack_record *record)
+{
+	char bytes[PIDTRACK_RECORD_MAX + 1];
+	struct pt_file_stamp file;
+	int r;
+
+	r = pt_file_read(dir, name, bytes, sizeof(bytes), &file);
+	/* what is larger, written to all the time, or no file at all */
+	if (r == -EFBIG || r == -EAGAIN || r == -ELOOP || r == -EISDIR ||
+	    r == -ENXIO)
+		return 0;
+	if (r < 0)
+		return r;
+	return pt_file_same(&file, &record->file);
+}
+
+/* Where the file system knows no flags, @to is nobody's, as said above. */
+static int take(int dir, const char *name, const char *hidden)
+{
+	int r;
+
+	r = sys_rename(dir, name, hidden, PT_RENAME_NOREPLACE);
+	return r == -EINVAL || r == -ENOSYS ? sys_rename(dir, name, hidden, 0) :
+					      r;
+}
+
+/* Unless there is one that is newer still. */
+static int put_back(int dir, const char *name, const char *hidden)
+{
+	int r;
+
+	r = sys_rename(dir, hidden, name, PT_RENAME_NOREPLACE);
+	if (r != -EINVAL && r != -ENOSYS && r != -EEXIST)
+		return r;
+	if (r != -EEXIST) {
+		r = sys_link(dir, hidden, name);
+		if (r < 0 && r != -EEXIST)
+			return sys_rename(dir, hidden, name, 0);
+	}
+	return sys_unlink(dir, hidden);
+}
+
+/*
+ * No call removes a file on condition.  So it is taken out of sight first, and
+ * looked at again: nobody replaces it there.
+ */
+static int take_and_remove(int dir, const char *name,
+			   const struct pidtrack_record *record)
+{
+	char hidden[HIDDEN_MAX];
+	int found, r;
+
+	name_hidden(record, hidden);
+	r = take(dir, name, hidden);
+	if (r < 0)
+		return r;
+	found = is_that_file(dir, hidden, record);
+	if (found == 1) {
+		r = sys_unlink(dir, hidden);
+		if (r >= 0)
+			return 0;
+		found = r;
+	}
+	r = put_back(dir, name, hidden);
+	if (r < 0)
+		return r;
+	return found < 0 ? found : -ESTALE;
+}
+
+int pt_removal(const char *path, const struct pidtrack_record *record)
+{
+	CLEANUP(fd_closep) int dir = -1;
+	const char *name;
+	int r;
+
+	if (!record->dated)
+		return -EINVAL;
+	dir = pt_file_directory(path, &name);
+	if (dir < 0)
+		return dir;
+	/* so that a live one is out of sight only if it came just now */
+	r = is_that_file(dir, name, record);
+	if (r <= 0)
+		return r < 0 ? r : -ESTALE;
+	return take_and_remove(dir, name, record);
+}
