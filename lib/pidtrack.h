@@ -766,8 +766,10 @@ int pidtrack_ending_read(const char *path, const struct pidtrack_record *record,
  * @record: read from a file, by pidtrack_record_read() or from a registry
  *
  * Return: 0; -ESTALE if the file is another, -ENOENT if there is none, -EINVAL
- *         if @record is not from a file; what looking at it or removing it
- *         fails with, and then it is still there.  Any thread.
+ *         if @record is not from a file; -EAGAIN while others remove some of
+ *         the same directory, by whose flock(2) they take turns; what looking
+ *         at it or removing it fails with, and then it is still there.  Any
+ *         thread.
  */
 int pidtrack_record_remove(const char *path,
 			   const struct pidtrack_record *record);

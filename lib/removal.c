@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "removal.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -43,6 +44,35 @@ static int is_that_file(int dir, const char *name,
 	return pt_file_same(&file, &record->file);
 }
 
+#define TRIES 1000
+
+/*
+ * One at a time: of two that put back what they took, one would put back the
+ * older, and the other find it there and drop the newer.  Where there are no
+ * locks, or we must not read the directory, that is as it is.
+ *
+ * Return: a descriptor that holds the lock, or -1 without; -EAGAIN.
+ */
+static int lock(int dir)
+{
+	int fd, r = -EAGAIN;
+
+	fd = sys_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -EACCES)
+		return -1;
+	if (fd < 0)
+		return fd;
+	/* it takes microseconds, if nobody was stopped in the middle of it */
+	for (int i = 0; r == -EAGAIN && i < TRIES; i++) {
+		r = sys_lock(fd);
+		if (r == -EAGAIN)
+			sched_yield();
+	}
+	if (r == -EAGAIN)
+		fd_close(fd);
+	return r == -EAGAIN ? r : fd;
+}
+
 /* Where the file system knows no flags, @to is nobody's, as said above. */
 static int take(int dir, const char *name, const char *hidden)
 {
@@ -53,7 +83,7 @@ static int take(int dir, const char *name, const char *hidden)
 					      r;
 }
 
-/* Unless there is one that is newer still. */
+/* Unless there is one that is newer still: its owner's, who takes no lock. */
 static int put_back(int dir, const char *name, const char *hidden)
 {
 	int r;
@@ -96,20 +126,33 @@ static int take_and_remove(int dir, const char *name,
 	return found < 0 ? found : -ESTALE;
 }
 
+static int look_and_remove(int dir, const char *name,
+			   const struct pidtrack_record *record)
+{
+	int r;
+
+	/* so that a live one is out of sight only if it came just now */
+	r = is_that_file(dir, name, record);
+	if (r <= 0)
+		return r < 0 ? r : -ESTALE;
+	return take_and_remove(dir, name, record);
+}
+
 int pt_removal(const char *path, const struct pidtrack_record *record)
 {
 	CLEANUP(fd_closep) int dir = -1;
 	const char *name;
-	int r;
+	int locked, r;
 
 	if (!record->dated)
 		return -EINVAL;
 	dir = pt_file_directory(path, &name);
 	if (dir < 0)
 		return dir;
-	/* so that a live one is out of sight only if it came just now */
-	r = is_that_file(dir, name, record);
-	if (r <= 0)
-		return r < 0 ? r : -ESTALE;
-	return take_and_remove(dir, name, record);
+	locked = lock(dir);
+	if (locked < -1)
+		return locked;
+	r = look_and_remove(dir, name, record);
+	fd_close(locked);
+	return r;
 }

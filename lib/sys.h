@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -539,6 +540,12 @@ static inline int sys_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 static inline int sys_fsync(int fd)
 {
 	return pt_sys_result(syscall(SYS_fsync, fd));
+}
+
+/* For it alone, by whatever descriptors; -EAGAIN while another has it. */
+static inline int sys_lock(int fd)
+{
+	return pt_sys_result(syscall(SYS_flock, fd, LOCK_EX | LOCK_NB));
 }
 
 static inline int sys_fchmod(int fd, mode_t mode)
