@@ -529,23 +529,28 @@ static void try_whole(const uint8_t *bytes, size_t size)
 	FUZZ_CHECK(lowest_free() == before);
 }
 
+static struct place lasting; /* from run to run */
+
+static __attribute__((destructor)) void close_lasting(void)
+{
+	if (lasting.registry)
+		close_place(&lasting);
+	lasting.registry = NULL;
+}
+
 /* In the one of the run before: to close one takes the kernel some 10 ms. */
 static void try_more(const uint8_t *bytes, size_t size)
 {
-	static struct place place;
-
-	if (!place.registry) {
-		open_place(&place);
-		follow(&place);
+	if (!lasting.registry) {
+		open_place(&lasting);
+		follow(&lasting);
 	}
-	operate_all(&place, bytes, size);
-	if (place.end) {
-		close_place(&place);
-		place.registry = NULL;
-		return;
-	}
-	empty(&place);
-	settle(&place);
+	operate_all(&lasting, bytes, size);
+	empty(&lasting);
+	if (lasting.end)
+		close_lasting();
+	else
+		settle(&lasting);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
