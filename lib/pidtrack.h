@@ -799,7 +799,11 @@ struct pidtrack_registry;
 int pidtrack_registry_open(const char *path, uint32_t flags,
 			   struct pidtrack_registry **ret_registry);
 
-/* NULL is fine.  Return: NULL. */
+/*
+ * NULL is fine.  With FOLLOW it takes the kernel some 10 ms to close.
+ *
+ * Return: NULL.
+ */
 struct pidtrack_registry *
 pidtrack_registry_free(struct pidtrack_registry *registry);
 
