@@ -148,7 +148,8 @@ TEST_F(go_microvm, a_stubborn_group_is_killed_after_its_time)
 
 	ASSERT_STREQ("ready\n", fd_text(_metadata, self->log, true));
 	ASSERT_STREQ("ready\n", fd_text(_metadata, self->log, true));
-	EXPECT_SAYS("stopped", VM(0, "stop", "100"));
+	/* long enough for the one that catches it to say so, under load too */
+	EXPECT_SAYS("stopped", VM(0, "stop", "2000"));
 	EXPECT_EQ(SIGKILL, hosted_status(_metadata, pid));
 	EXPECT_EQ(0, child_is_any());
 	EXPECT_STREQ("caught 15\n", log_rest(_metadata, self->log));
