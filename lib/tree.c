@@ -437,7 +437,9 @@ static void kill_cgroup(struct pt_tree *tree)
 	}
 	tree->reached = MAX(tree->reached, unpinned);
 	for (size_t i = 0; i < tree->cgroup.pids.n; i++) {
-		struct pt_member *member = find(tree, tree->cgroup.pids.at[i]);
+		pid_t pid = tree->cgroup.pids.at[i];
+		struct pt_member *member =
+			pid == tree->root.pid ? &tree->root : find(tree, pid);
 
 		if (member)
 			reach(member);
@@ -527,22 +529,6 @@ static void send(struct pt_tree *tree)
 		send_due(tree);
 }
 
-/*
- * Those found while a step is taken are not late, unless what was sent to a
- * group may have been sent to them.
- */
-static bool sweep_in_time(struct pt_tree *tree)
-{
-	if (!sweep(tree))
-		return false;
-	for (struct pt_member *member = &tree->root; member;
-	     member = member->next) {
-		if (!(tree->flags & PIDTRACK_STOP_GROUP && tree->shoots))
-			member->late = false;
-	}
-	return true;
-}
-
 void pt_tree_signal(struct pt_tree *tree, int signal)
 {
 	int sweeps = 0;
@@ -561,7 +547,7 @@ void pt_tree_signal(struct pt_tree *tree, int signal)
 		shoot_group(tree);
 	do
 		send(tree);
-	while (sweep_in_time(tree) && sweeps++ < SWEEPS_MAX);
+	while (sweep(tree) && is_any_due(tree) && sweeps++ < SWEEPS_MAX);
 }
 
 void pt_tree_sweep(struct pt_tree *tree)
