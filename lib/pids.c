@@ -48,8 +48,10 @@ static int take_byte(struct pt_pids *pids, struct number *number, char byte)
 {
 	int r = 0;
 
-	if (byte >= '0' && byte <= '9' && number->value <= INT_MAX) {
-		number->value = number->value * 10 + (uint64_t)(byte - '0');
+	if (byte >= '0' && byte <= '9') {
+		if (number->value <= INT_MAX)
+			number->value =
+				number->value * 10 + (uint64_t)(byte - '0');
 		number->begun = true;
 		return 0;
 	}
