@@ -210,10 +210,3 @@ bool pt_ladder_outlives(const struct pidtrack_process *process)
 {
 	return process->stop && process->stop->tree;
 }
-
-bool pt_ladder_is_done(const struct pidtrack_process *process)
-{
-	const struct pt_stop *stop = process->stop;
-
-	return stop && stop->done && stop->told == stop->at;
-}

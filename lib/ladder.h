@@ -55,7 +55,4 @@ void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process);
 /* Whether a ladder will tell more, when the process has ended too. */
 bool pt_ladder_outlives(const struct pidtrack_process *process);
 
-/* Whether what is told next is that all have ended. */
-bool pt_ladder_is_done(const struct pidtrack_process *process);
-
 #endif

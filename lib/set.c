@@ -139,8 +139,6 @@ static int record_end(struct pt_set *set, struct pidtrack_process *process)
 
 /* ---- what is seen ---- */
 
-#define TELL_END (PT_TELL_EXITED | PT_TELL_REAPED)
-
 static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 {
 	struct pt_cell cell = pt_process_after(process->state, PT_SEEN_ACK);
@@ -614,9 +612,7 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 		process->tell &= (uint8_t)~PT_TELL_STOPS;
 		start_stops(set, process);
 	}
-	/* that all have ended is told last */
-	if (process->tell & PT_TELL_LADDER &&
-	    !(process->tell & TELL_END && pt_ladder_is_done(process))) {
+	if (process->tell & PT_TELL_LADDER) {
 		if (tell_ladder(set, process, event))
 			return true;
 		process->tell &= (uint8_t)~PT_TELL_LADDER;
@@ -631,13 +627,11 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 	return true;
 }
 
-/* An event of something else does not say yet that it has ended. */
 static void acknowledge_handed(struct pt_set *set)
 {
 	if (!set->handed)
 		return;
-	if (!(set->handed->tell & TELL_END))
-		acknowledge(set, set->handed);
+	acknowledge(set, set->handed);
 	set->handed = NULL;
 }
 
