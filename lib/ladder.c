@@ -103,7 +103,7 @@ static void take_ends(struct pt_stops *stops)
 		for (int i = 0; i < n; i++) {
 			struct pt_member *member = ends[i].data.ptr;
 
-			pt_tree_ended(member);
+			pt_member_ended(member);
 			pt_stop_hurry(stops, member->tree->stop);
 		}
 	}
@@ -197,7 +197,7 @@ void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process)
 	if (!stop)
 		return;
 	if (stop->tree) {
-		pt_tree_ended(&stop->tree->root);
+		pt_member_ended(&stop->tree->root);
 		pt_stop_hurry(stops, stop);
 		return;
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "stop.h"
 
-#include <time.h>
-
 #include "options.h"
 #include "sys.h"
 
@@ -13,14 +11,6 @@ static const struct pidtrack_stop_step usual_steps[] = {
 };
 
 #define FLAGS (PIDTRACK_STOP_GROUP | PIDTRACK_STOP_TREE | PIDTRACK_STOP_CGROUP)
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- in the order of deadlines ---- */
 
@@ -80,7 +70,7 @@ struct pt_stop *pt_stops_due(struct pt_stops *stops)
 {
 	struct pt_stop *stop = stops->first;
 
-	if (!stop || stop->deadline_ns > now_ns())
+	if (!stop || stop->deadline_ns > sys_now_ns())
 		return NULL;
 	take_out(stops, stop);
 	return stop;
@@ -200,7 +190,7 @@ void pt_stop_hurry(struct pt_stops *stops, struct pt_stop *stop)
 
 bool pt_stop_is_up(const struct pt_stop *stop)
 {
-	return stop->step_ns <= now_ns();
+	return stop->step_ns <= sys_now_ns();
 }
 
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
@@ -208,7 +198,7 @@ int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
 	const struct pidtrack_stop_step *step = &stop->steps[stop->at++];
 	int r = 0;
 
-	stop->step_ns = now_ns() + (int64_t)step->time_ms * 1000000;
+	stop->step_ns = sys_now_ns() + (int64_t)step->time_ms * 1000000;
 	if (stop->tree) {
 		pt_tree_signal(stop->tree, step->signal);
 		stop->reached = stop->tree->reached;

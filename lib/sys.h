@@ -28,6 +28,7 @@
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base.h"
 
@@ -650,6 +651,15 @@ static inline int sys_timerfd_at(int fd, int64_t ns)
 
 	return pt_sys_result(
 		timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL));
+}
+
+/* CLOCK_MONOTONIC. */
+static inline int64_t sys_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* ---- memory ---- */

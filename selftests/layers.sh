@@ -19,7 +19,7 @@ layers()
 	fingerprint child pids
 	request attempt
 	record launchpad status cgroup
-	recorded
+	recorded sweep
 	verify removal tree ending
 	watch
 	uring epoll

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "sweep.h"
+
+#include "procfs.h"
+#include "sys.h"
+
+/* ---- members ---- */
+
+bool pt_pidfd_reaped(int pidfd)
+{
+	return sys_pidfd_send_signal(pidfd, 0) == -ESRCH;
+}
+
+bool pt_pidfd_ended(int pidfd)
+{
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+	return sys_ppoll_now(&ended) > 0;
+}
+
+static struct pt_member **bucket(struct pt_tree *tree, pid_t pid)
+{
+	return &tree->by_pid[(uint32_t)pid % PT_TREE_BUCKETS];
+}
+
+struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid)
+{
+	struct pt_member *member = *bucket(tree, pid);
+
+	while (member && member->pid != pid)
+		member = member->like;
+	if (!member || !pt_pidfd_reaped(member->pidfd))
+		return member;
+	pt_member_ended(member);
+	return NULL;
+}
+
+static void forget(struct pt_tree *tree, struct pt_member *member)
+{
+	struct pt_member **at = bucket(tree, member->pid);
+
+	while (*at != member)
+		at = &(*at)->like;
+	*at = member->like;
+}
+
+void pt_member_ended(struct pt_member *member)
+{
+	struct pt_tree *tree = member->tree;
+
+	if (member->ended)
+		return;
+	member->ended = true;
+	if (member == &tree->root)
+		return;
+	tree->n_alive--;
+	forget(tree, member);
+	/* others may have the file, and would keep it registered */
+	sys_epoll_ctl(*tree->epoll, EPOLL_CTL_DEL, member->pidfd, 0, 0);
+	member->pidfd = fd_close(member->pidfd);
+}
+
+void pt_sweep_bury(struct pt_tree *tree)
+{
+	struct pt_member *before = &tree->root;
+
+	while (before->next) {
+		struct pt_member *member = before->next;
+
+		if (!member->ended) {
+			before = member;
+			continue;
+		}
+		before->next = member->next;
+		free(member);
+	}
+	tree->last = before;
+}
+
+/* Takes the pidfd. */
+static int add(struct pt_tree *tree, pid_t pid, int *pidfd)
+{
+	struct pt_member *member = calloc(1, sizeof(*member));
+	int r;
+
+	if (!member)
+		return -ENOMEM;
+	r = sys_epoll_ctl(*tree->epoll, EPOLL_CTL_ADD, *pidfd,
+			  EPOLLIN | EPOLLET, (uintptr_t)member);
+	if (r < 0) {
+		free(member);
+		return r;
+	}
+	member->tree = tree;
+	member->pid = pid;
+	member->pidfd = fd_take(pidfd);
+	member->due = tree->signal != 0;
+	member->late = true;
+	member->like = *bucket(tree, pid);
+	*bucket(tree, pid) = member;
+	tree->last->next = member;
+	tree->last = member;
+	tree->n_alive++;
+	return 0;
+}
+
+/* ---- whether the one that was pinned is the one that was found ---- */
+
+/*
+ * The child was pinned before, so it was the parent's child, if that one still
+ * has its number afterwards.
+ */
+static bool is_child(const struct pt_member *parent, pid_t pid, int pidfd)
+{
+	struct pt_pidfd_info told;
+	struct pt_procfs_stat stat;
+
+	if (sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told) >= 0 &&
+	    told.mask & PT_PIDFD_INFO_PID)
+		stat.ppid = (pid_t)told.ppid;
+	else if (pt_procfs_stat(pid, &stat) < 0 || pt_pidfd_reaped(pidfd))
+		return false;
+	return stat.ppid == parent->pid && !pt_pidfd_reaped(parent->pidfd);
+}
+
+bool pt_sweep_has_group(struct pt_tree *tree)
+{
+	int r;
+
+	if (!pt_pidfd_reaped(tree->root.pidfd))
+		return true;
+	r = sys_pidfd_signal_group(tree->root.pidfd, 0);
+	if (r != -EINVAL && r != -ENOSYS)
+		return r != -ESRCH;
+	for (struct pt_member *member = tree->root.next; member;
+	     member = member->next) {
+		if (!member->ended &&
+		    sys_getpgid(member->pid) == tree->root.pid &&
+		    !pt_pidfd_reaped(member->pidfd))
+			return true;
+	}
+	return false;
+}
+
+static bool is_in_group(struct pt_tree *tree, pid_t pid, int pidfd)
+{
+	return sys_getpgid(pid) == tree->root.pid && !pt_pidfd_reaped(pidfd) &&
+	       pt_sweep_has_group(tree);
+}
+
+static bool is_in_cgroup(struct pt_tree *tree, pid_t pid, int pidfd)
+{
+	int r;
+
+	r = pt_cgroup_has(&tree->cgroup, pidfd);
+	if (r >= 0)
+		return r;
+	/* listed again, while it was pinned */
+	return pt_cgroup_look(&tree->cgroup, tree->cgroup_fd) >= 0 &&
+	       pt_pids_has(&tree->cgroup.pids, pid) && !pt_pidfd_reaped(pidfd);
+}
+
+/* ---- sweeping ---- */
+
+/* Somebody was seen and not pinned: again when there is room. */
+static void miss(struct pt_tree *tree, struct pt_member *parent)
+{
+	tree->whole = false;
+	if (parent)
+		parent->held = true;
+}
+
+/* Pins a number that was found, if it is new. */
+static void consider(struct pt_tree *tree, struct pt_member *parent,
+		     uint32_t as, pid_t pid)
+{
+	CLEANUP(fd_closep) int pidfd = -1;
+	bool one;
+
+	if (pid == tree->self)
+		tree->with_us = true;
+	if (pid <= 1 || pid == tree->self || pid == tree->root.pid ||
+	    pt_sweep_find(tree, pid))
+		return;
+	pidfd = sys_pidfd_open(pid, 0);
+	if (pt_sweep_is_short(pidfd))
+		miss(tree, parent);
+	if (pidfd < 0)
+		return;
+
+	if (as == PIDTRACK_STOP_TREE)
+		one = is_child(parent, pid, pidfd);
+	else if (as == PIDTRACK_STOP_GROUP)
+		one = is_in_group(tree, pid, pidfd);
+	else
+		one = is_in_cgroup(tree, pid, pidfd);
+	if (one && !pt_pidfd_ended(pidfd) && add(tree, pid, &pidfd) < 0)
+		miss(tree, parent);
+}
+
+/* For looking, which takes some; pinning must not. */
+static void lend_spare(struct pt_tree *tree)
+{
+	tree->spare = fd_close(tree->spare);
+}
+
+static void take_spare(struct pt_tree *tree)
+{
+	tree->spare = sys_dup_above(tree->root.pidfd, 3);
+}
+
+static void sweep_children(struct pt_tree *tree, struct pt_member *parent)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	int r;
+
+	parent->held = false;
+	lend_spare(tree);
+	r = pt_pids_children(&pids, parent->pid);
+	take_spare(tree);
+	if (pt_sweep_is_short(r))
+		miss(tree, parent);
+	else if (r < 0 && !pt_pidfd_ended(parent->pidfd))
+		tree->blind = true; /* hidden */
+	for (size_t i = 0; i < pids.n; i++)
+		consider(tree, parent, PIDTRACK_STOP_TREE, pids.at[i]);
+}
+
+/* Where the kernel lists no children: all there are, by whose they are. */
+static void search_children(struct pt_tree *tree)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	struct pt_procfs_stat stat;
+	struct pt_member *parent;
+	int r;
+
+	for (parent = &tree->root; parent; parent = parent->next)
+		parent->held = false;
+	lend_spare(tree);
+	r = pt_pids_in_directory(&pids, "/proc");
+	if (r < 0)
+		miss(tree, &tree->root);
+	for (size_t i = 0; i < pids.n; i++) {
+		r = pt_procfs_stat(pids.at[i], &stat);
+		if (pt_sweep_is_short(r))
+			miss(tree, &tree->root);
+		if (r < 0)
+			continue;
+		parent = stat.ppid == tree->root.pid ?
+				 &tree->root :
+				 pt_sweep_find(tree, stat.ppid);
+		if (parent && !parent->ended)
+			consider(tree, parent, PIDTRACK_STOP_TREE, pids.at[i]);
+	}
+	take_spare(tree);
+}
+
+static void sweep_tree(struct pt_tree *tree)
+{
+	if (!tree->listed) {
+		search_children(tree);
+		return;
+	}
+	/* those found come behind, and are swept from in their turn */
+	for (struct pt_member *member = &tree->root; member;
+	     member = member->next) {
+		if (!member->ended)
+			sweep_children(tree, member);
+	}
+}
+
+static void sweep_group(struct pt_tree *tree)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	int r;
+
+	lend_spare(tree);
+	r = pt_pids_in_directory(&pids, "/proc");
+	take_spare(tree);
+	if (r < 0)
+		miss(tree, NULL);
+	for (size_t i = 0; i < pids.n; i++) {
+		if (sys_getpgid(pids.at[i]) == tree->root.pid)
+			consider(tree, NULL, PIDTRACK_STOP_GROUP, pids.at[i]);
+	}
+}
+
+static void sweep_cgroup(struct pt_tree *tree)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	int r;
+
+	lend_spare(tree);
+	r = pt_cgroup_look(&tree->cgroup, tree->cgroup_fd);
+	take_spare(tree);
+	if (r < 0 && r != -ENODEV)
+		miss(tree, NULL);
+	/* pinning may look again */
+	for (size_t i = 0; i < tree->cgroup.pids.n; i++) {
+		if (pt_pids_add(&pids, tree->cgroup.pids.at[i]) < 0)
+			miss(tree, NULL);
+	}
+	for (size_t i = 0; i < pids.n; i++) {
+		if (pids.at[i] == 0)
+			miss(tree, NULL); /* outside our pid namespace */
+		consider(tree, NULL, PIDTRACK_STOP_CGROUP, pids.at[i]);
+	}
+}
+
+bool pt_sweep(struct pt_tree *tree)
+{
+	const struct pt_member *last;
+
+	pt_sweep_bury(tree);
+	last = tree->last;
+	tree->whole = true;
+	if (tree->flags & PIDTRACK_STOP_TREE)
+		sweep_tree(tree);
+	if (tree->flags & PIDTRACK_STOP_GROUP)
+		sweep_group(tree);
+	if (tree->flags & PIDTRACK_STOP_CGROUP)
+		sweep_cgroup(tree);
+	tree->swept_ns = sys_now_ns();
+	return tree->last != last;
+}
