@@ -431,6 +431,74 @@ TEST(twenty_trees_end_at_once_each_by_a_ladder_of_its_own)
 	family_end(_metadata, family);
 }
 
+struct owner {
+	struct __test_metadata *_metadata;
+	struct pidtrack *tracker;
+	struct pidtrack_process *process;
+	struct family *family;
+	pid_t id;
+};
+
+static void *owner_run(void *arg)
+{
+	struct owner *owner = arg;
+	struct __test_metadata *_metadata = owner->_metadata;
+
+	owner->id = thread_id();
+	owner->tracker = tracker_start(_metadata, 0);
+	owner->process = family_attach(_metadata, owner->tracker,
+				       family_start(owner->family, 2, 1));
+	family_await(_metadata, owner->family, 3);
+	ASSERT_EQ(0, family_stop(owner->process, TREE, term_then_kill, 2));
+	return NULL;
+}
+
+TEST(a_ladder_of_a_tree_goes_on_when_its_thread_has_ended)
+{
+	struct owner owner = { ._metadata = _metadata,
+			       .family = family_make(_metadata) };
+	pthread_t thread;
+
+	owner.family->stubborn = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, owner_run, &owner));
+	pthread_join(thread, NULL);
+	thread_await_gone(owner.id);
+	ASSERT_LADDER(owner.tracker, owner.process, PIDTRACK_ESCALATED, 0,
+		      SIGKILL, 3);
+	ASSERT_EXITED_AND_MORE(owner.tracker, owner.process, SIGKILL);
+	ASSERT_LADDER(owner.tracker, owner.process, PIDTRACK_STOP_DONE, LAST,
+		      SIGKILL, 3);
+	pidtrack_free(owner.tracker);
+	family_end(_metadata, owner.family);
+}
+
+/* Its copies of descriptors are the host's, and what is watched by them. */
+TEST(a_child_of_fork_frees_its_copy_and_the_ladder_goes_on)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t copy;
+	int status;
+
+	family->stubborn = true;
+	process = family_attach(_metadata, tracker, family_start(family, 2, 1));
+	family_await(_metadata, family, 3);
+	ASSERT_EQ(0, family_stop(process, TREE, term_then_kill, 2));
+	copy = fork();
+	if (!copy) {
+		EXPECT_EQ(-ECHILD, family_stop(process, TREE, NULL, 0));
+		EXPECT_EQ(NULL, (void *)pidtrack_free(tracker));
+		_exit(0);
+	}
+	ASSERT_EQ(copy, waitpid(copy, &status, 0));
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 3);
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 3);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
 /* All of it of others: we wait for none of them. */
 TEST(the_tree_of_somebody_elses_child_ends)
 {
