@@ -263,7 +263,7 @@ static char state_of(pid_t pid)
 static void *escape_run(void *arg)
 {
 	struct escape *escape = arg;
-	bool asked = false;
+	bool asked = false, over;
 	uint64_t id;
 
 	while (escape->listener < 0)
@@ -275,8 +275,9 @@ static void *escape_run(void *arg)
 		while (!escape->family->pids[2] &&
 		       !strchr("TZ", state_of(escape->parent)))
 			sched_yield();
+		over = escape->over; /* not changed while it is stopped */
 		seccomp_go(escape->listener, id);
-		if (escape->over)
+		if (over)
 			break;
 	}
 	return NULL;
