@@ -362,16 +362,17 @@ TEST(sigchld_ignored_while_it_ran_hides_no_end)
  */
 TEST(an_end_seen_in_the_middle_of_a_theft_is_told_once_and_truly)
 {
-	struct pidtrack *tracker = tracker_start(_metadata, 0);
-	const bool rings = strcmp(pidtrack_backend(tracker), "uring") == 0;
-	uint32_t source = rings && works(PIDTRACK_FEATURE_RING_WAITID) ?
-				  PIDTRACK_SOURCE_WAITED :
-				  source_without_wait();
+	uint32_t source = source_without_wait();
 	struct pidtrack_process *process;
-	struct gate gate = gate_make(_metadata);
+	struct pidtrack *tracker;
+	struct gate gate;
 
 	if (!works(PIDTRACK_FEATURE_PIDFS))
 		SKIP(return, "no pidfs: nobody tells when it is reaped");
+	tracker = tracker_start(_metadata, 0);
+	gate = gate_make(_metadata);
+	if (tracker_is_on_ring(tracker) && works(PIDTRACK_FEATURE_RING_WAITID))
+		source = PIDTRACK_SOURCE_WAITED;
 	process = shim_start_at(_metadata, tracker, &gate, 23);
 	if (source != PIDTRACK_SOURCE_WAITED)
 		ASSERT_EQ(0, seccomp_refuse(SYS_waitid, ECHILD));
