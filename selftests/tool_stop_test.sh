@@ -170,7 +170,7 @@ test_what_is_gone_counts_as_ended() {
 	pt stop a.record
 	code_is 0
 	silent
-	out_is 'a.record gone: no process has its number'
+	out_is 'a.record gone: no process has its number, ended: code 0 (waited)'
 	pt stop $pid
 	code_is 0
 	out_is "$pid gone: no process has its number"
@@ -183,6 +183,7 @@ test_what_is_gone_counts_as_ended() {
 	json
 	json_is 'o["event"], o["reason"], o["record"], o["label"], o["pid"]' \
 		"('gone', 'no process has its number', 'a.record', 'a web', $pid)"
+	json_is 'o["exit_code"], o["source"]' "(0, 'waited')"
 }
 
 test_another_with_its_number_is_not_signalled() {

@@ -1642,7 +1642,7 @@ verdict_is() {
 	pt verify "$4"
 	code_is "$1"
 	silent
-	out_matches "^$4(:[0-9]+)? $2: [a-z/][^:]* \(compared: ($3)\)\$"
+	out_matches "^$4(:[0-9]+)? $2: [a-z/][^:]* \(compared: ($3)\)(, ended: .*)?\$"
 	evidence=${BASH_REMATCH[2]}
 	pt verify --strict --json "$4"
 	code_is "$strict"
@@ -1754,6 +1754,37 @@ test_verify_of_several_exits_with_the_highest_code() {
 	[[ $(wc -l <out) == 3 && $(wc -l <err) == 1 ]] || die "lines"
 	usage verify a.record 0 --- "'0' is no process"
 	release
+}
+
+test_of_a_process_that_is_gone_it_is_told_how_it_ended() {
+	hold_recorded exit 7
+	release
+	wait $host
+	[[ -e a.record.exit ]] || die "no exit record"
+	pt verify a.record
+	code_is 1
+	out_matches '^a.record gone: no process has its number \(compared: [^)]*\), ended: code 7 \(waited\)$'
+	pt verify --json a.record
+	json_is 'o["verdict"], o["exit_code"], o["source"]' "('gone', 7, 'waited')"
+	pt wait a.record
+	code_is 7
+	silent
+	out_is 'a.record exited code 7 (waited)'
+	pt wait --json a.record
+	code_is 7
+	json_is 'o["event"], o["exit_code"], o["record"]' \
+		"('exited', 7, 'a.record')"
+	pt stop a.record
+	code_is 0
+	out_is 'a.record gone: no process has its number, ended: code 7 (waited)'
+	# another process's is not its
+	forge 'inode=[0-9]*' 'inode=1'
+	cp a.record.exit another.record.exit
+	pt verify another.record
+	[[ $out != *ended* ]] || die "it is another's"
+	pt wait another.record
+	code_is 1
+	err_says "'another.record': "
 }
 
 test_verify_changes_nothing() {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "ending.h"
 
+#include <stdio.h>
 #include <sys/wait.h>
 
 #include "command.h"
@@ -21,6 +22,18 @@ void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE])
 		format_text(ret_words, ENDING_SIZE, "signal %s%s", name,
 			    WCOREDUMP(ending->status) ? ", core dumped" : "");
 	}
+}
+
+void ending_print(const struct ending *ending)
+{
+	char words[ENDING_SIZE];
+
+	if (!ending)
+		return;
+	ending_words(ending, words);
+	printf(", ended: %s", words);
+	if (ending->source != PIDTRACK_SOURCE_UNKNOWN)
+		printf(" (%s)", pidtrack_source_name(ending->source));
 }
 
 void ending_brief(const struct ending *ending,

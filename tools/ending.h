@@ -22,6 +22,9 @@ struct ending {
  */
 void ending_words(const struct ending *ending, char ret_words[ENDING_SIZE]);
 
+/* The end of a line: ", ended: code 3 (waited)"; nothing if @ending is NULL. */
+void ending_print(const struct ending *ending);
+
 /* For a column that says what it is of: "code 3", "SIGKILL", "SIGSEGV, core",
  * "unknown". */
 void ending_brief(const struct ending *ending,

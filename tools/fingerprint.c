@@ -83,6 +83,7 @@ static int print_verdict(const struct target *target,
 	} else {
 		printf("%s ", target->name);
 		verdict_print(comparison);
+		putchar('\n');
 	}
 	return verdict_exit_code(comparison->verdict);
 }

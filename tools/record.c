@@ -91,3 +91,14 @@ int record_not_attached(const char *path,
 		 strerror(-error), advice_on(error));
 	return EXIT_FAILED;
 }
+
+bool record_ending(const char *path, const struct pidtrack_record *record,
+		   struct ending *ret_ending)
+{
+	struct pidtrack_ending ending = { 0 };
+
+	if (pidtrack_ending_read(path, record, &ending, sizeof(ending)) < 0)
+		return false;
+	*ret_ending = (struct ending){ ending.status, ending.source };
+	return true;
+}

@@ -6,6 +6,9 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <stdbool.h>
+
+#include "ending.h"
 #include "pidtrack.h"
 
 /*
@@ -24,5 +27,9 @@ int record_read(const char *path, struct pidtrack_record **ret_record);
 int record_not_attached(const char *path,
 			const struct pidtrack_comparison *comparison,
 			uint32_t flags, int error);
+
+/* Whether it is recorded how the process of @record, read from @path, ended. */
+bool record_ending(const char *path, const struct pidtrack_record *record,
+		   struct ending *ret_ending);
 
 #endif

@@ -130,12 +130,16 @@ static void print_gone(const struct stop *stop, const struct target *target)
 	struct json object;
 
 	if (!stop->json) {
-		printf("%s gone: %s\n", target->name, target->gone);
+		printf("%s gone: %s", target->name, target->gone);
+		ending_print(target->ended ? &target->ending : NULL);
+		putchar('\n');
 		return;
 	}
 	json_begin(&object);
 	target_json(target, "gone", &object);
 	json_string(&object, "reason", target->gone);
+	if (target->ended)
+		ending_json(&target->ending, &object);
 	json_end(&object);
 }
 

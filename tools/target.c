@@ -101,6 +101,22 @@ static void note_record(struct target *target, const char *path)
 	target->id.record = path;
 }
 
+/* Whether one that is not there, as @error says, is a target all the same. */
+static bool is_target_still(const struct pidtrack_record *record,
+			    const char *path, int error, unsigned int flags,
+			    struct target *ret_target)
+{
+	target_of_record(record, path, ret_target);
+	if (flags & (TARGET_GONE | TARGET_ENDED) &&
+	    record_ending(path, record, &ret_target->ending)) {
+		ret_target->event = PIDTRACK_EXITED;
+		ret_target->exited = true;
+		ret_target->ended = true;
+		return true;
+	}
+	return error == -ESRCH && flags & TARGET_GONE;
+}
+
 static int attach_recorded(struct pidtrack *tracker, const char *path,
 			   unsigned int flags, struct target *target)
 {
@@ -115,8 +131,8 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 		return r;
 	r = pidtrack_attach_record(tracker, record, attach, &process,
 				   &comparison, sizeof(comparison));
-	if (r == -ESRCH && flags & TARGET_GONE) {
-		target_of_record(record, path, target);
+	if ((r == -ESRCH || r == -ESTALE) &&
+	    is_target_still(record, path, r, flags, target)) {
 		target->gone = comparison.reason;
 		return 0;
 	}

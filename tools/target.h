@@ -47,6 +47,8 @@ void target_of_record(const struct pidtrack_record *record, const char *path,
 		      struct target *ret_target);
 
 #define TARGET_LEGACY (1U << 0) /* believes a record of only a number */
+#define TARGET_ENDED (1U << 2)	/* one whose end is recorded is a target, too \
+				 */
 #define TARGET_GONE (1U << 1)	/* one that is gone is a target, too */
 
 /*

@@ -26,7 +26,7 @@ void verdict_print(const struct pidtrack_comparison *comparison)
 	printf("%s: %s (compared: ", pidtrack_verdict_name(comparison->verdict),
 	       comparison->reason);
 	print_evidence(comparison->evidence, NULL);
-	puts(comparison->evidence ? ")" : "nothing)");
+	printf("%s", comparison->evidence ? ")" : "nothing)");
 }
 
 void verdict_json(const struct pidtrack_comparison *comparison,

@@ -8,8 +8,8 @@
 #include "json.h"
 #include "pidtrack.h"
 
-/* The end of a line: "same: the pidfs inode is the same (compared: boot,
- * inode)" */
+/* What ends a line: "same: the pidfs inode is the same (compared: boot,
+ * inode)", without the newline. */
 void verdict_print(const struct pidtrack_comparison *comparison);
 
 /* Members verdict, evidence, reason. */

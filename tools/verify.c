@@ -134,10 +134,14 @@ static int print_verdict(const struct verify *verify,
 		target_json(target, "verified", &object);
 		verdict_json(comparison, &object);
 		record_json(record, &object);
+		if (target->ended)
+			ending_json(&target->ending, &object);
 		json_end(&object);
 	} else {
 		printf("%s ", target->name);
 		verdict_print(comparison);
+		ending_print(target->ended ? &target->ending : NULL);
+		putchar('\n');
 	}
 	return exit_code_of(verify, target, record, comparison);
 }
@@ -158,6 +162,8 @@ static int verify_record(const struct verify *verify, const char *path)
 	if (r < 0)
 		return tracker_failed("verifying", r);
 	target_of_record(record, path, &target);
+	target.ended = comparison.verdict != PIDTRACK_VERDICT_SAME &&
+		       record_ending(path, record, &target.ending);
 	return print_verdict(verify, &target, record, &comparison);
 }
 
@@ -289,8 +295,9 @@ const struct command command_verify = {
 	.purpose = "Tells whether the processes of records are still there",
 	.more = "PROCESS is a record file, PID:INODE, or PID, which proves\n"
 		"nothing.  Told are the verdict (same, exited, reused, gone,\n"
-		"other-boot, unproven), the reason and the evidence.  This\n"
-		"only looks: nothing is signalled, written, waited for or\n"
+		"other-boot, unproven), the reason and the evidence, and of\n"
+		"one that ended how, if that is recorded beside.  This only\n"
+		"looks: nothing is signalled, written, waited for or\n"
 		"kept.\n"
 		"\n"
 		"Exits with 0 if it is the same, and runs; 1 if it has\n"

@@ -106,17 +106,37 @@ static int timed_out(const struct wait *wait)
 }
 
 /* Output that nobody reads is no reason to stop: the status is what counts. */
+static int tell(const struct wait *wait, const struct target *target)
+{
+	int r;
+
+	target_print_event(target, wait->json);
+	r = output_flush();
+	return r < 0 && r != -EPIPE ? output_failed(r) : 0;
+}
+
 static int take_event(struct wait *wait, const struct pidtrack_event *event)
 {
 	const struct target *target = target_note(event);
-	int r;
 
 	if (!target->ended)
 		return 0;
 	wait->left--;
-	target_print_event(target, wait->json);
-	r = output_flush();
-	return r < 0 && r != -EPIPE ? output_failed(r) : 0;
+	return tell(wait, target);
+}
+
+/* Those of whom it is recorded how they ended are not waited for. */
+static int begin(struct wait *wait)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < wait->targets.n && r == 0; i++) {
+		if (wait->targets.all[i].ended)
+			r = tell(wait, &wait->targets.all[i]);
+		else
+			wait->left++;
+	}
+	return r;
 }
 
 static int wait_for_all(struct wait *wait)
@@ -150,11 +170,13 @@ static int wait_named(struct wait *wait, char **words, size_t n)
 	const struct target *last;
 	int r;
 
-	r = targets_attach(&wait->targets, words, n, wait->attach);
+	r = targets_attach(&wait->targets, words, n,
+			   wait->attach | TARGET_ENDED);
 	if (r)
 		return r;
-	wait->left = wait->targets.n;
-	r = wait_for_all(wait);
+	r = begin(wait);
+	if (r == 0)
+		r = wait_for_all(wait);
 	if (r)
 		return r;
 
