@@ -218,6 +218,16 @@ gone_pid() {
 	echo $!
 }
 
+cgroup2() {
+	local place
+
+	place=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[[ -n $place ]] || skip "no cgroup2 mount"
+	cgroup=$place/pidtrack-tool-test-$$
+	mkdir "$cgroup" 2>/dev/null || skip "no right to make a cgroup"
+	trap 'rmdir "$cgroup"' EXIT
+}
+
 # ---- running them ----
 
 # What is still there some time after a test: said, and killed.

@@ -160,6 +160,122 @@ test_json_tells_an_escalation_and_that_time_is_over() {
 	release
 }
 
+# ---- those who end with it ----
+
+# A process that leads a group of two children, one stubborn, launched with
+# options $*: $pid and $children
+launch_group() {
+	local first second
+
+	mkfifo said
+	# shellcheck disable=SC2016
+	"$PIDTRACK" run --pgroup "$@" bash -c '
+		"$0" pause & first=$!
+		"$0" ignore TERM write ready pause >ready & second=$!
+		until [[ -s ready ]]; do :; done
+		echo $$ $first $second
+		wait' "$SHIM" >said 9>&- &
+	read -r pid first second <said
+	rm said
+	children=("$first" "$second")
+}
+
+all_ended() {
+	local it
+
+	for it in "$pid" "${children[@]}"; do
+		[[ $(cut -d' ' -f3 "/proc/$it/stat" 2>/dev/null) =~ ^Z?$ ]] ||
+			die "$it has not ended"
+	done
+}
+
+test_a_group_ends_with_the_process_that_leads_it() {
+	need_exit_info
+	launch_group
+	pt stop --group --steps TERM:50ms,KILL:10s "$pid"
+	code_is 0
+	silent
+	out_matches "^$pid[:0-9]* stopping SIGTERM$NL"
+	out_matches "$NL$pid[:0-9]* escalated SIGKILL, 3 reached$NL"
+	out_matches "$NL$pid[:0-9]* (exited|reaped) signal SIGTERM \(recovered\)$NL"
+	out_matches "$NL$pid[:0-9]* stop-done SIGKILL, 3 reached(\$|$NL)"
+	all_ended
+}
+
+test_who_leads_no_group_is_told() {
+	hold
+	pt stop --group $pid
+	code_is 1
+	err_says "stop: $pid"
+	err_says 'is not stopped: it leads no process group'
+	still_runs
+	release
+}
+
+test_a_tree_ends_whatever_sessions_it_has() {
+	mkfifo said
+	# shellcheck disable=SC2016
+	bash -c 'python3 -c "
+import os, sys
+os.setsid()
+pid = os.posix_spawn(sys.argv[1], [sys.argv[1], \"pause\"], os.environ)
+print(os.getppid(), os.getpid(), pid, flush=True)
+os.waitpid(pid, 0)" "$0"; :' "$SHIM" >said &
+	read -r pid first second <said
+	children=("$first" "$second")
+	pt stop --tree --json --steps TERM:10s,KILL:10s "$pid"
+	code_is 0
+	json
+	out=$(grep '"stop-done"' out)
+	json_is 'o["signal"], o["reached"], "status" in o' '(15, 3, False)'
+	all_ended
+}
+
+test_those_who_have_not_ended_in_time_are_told_of() {
+	launch_group
+	pt stop --group --steps TERM:1ms "$pid"
+	code_is 1
+	out_matches "stop-timed-out SIGTERM, 3 reached(\$|$NL)"
+	out=
+	err_says 'or others with it, has not ended, and the last signal was SIGTERM'
+	kill -KILL "${children[1]}"
+}
+
+test_a_cgroup_ends_with_the_process_that_has_it() {
+	cgroup2
+	launch_group --cgroup "$cgroup"
+	leader=$pid
+	hold
+	pt stop --cgroup "$cgroup" $pid
+	code_is 1
+	err_says "is not stopped: it is not in the cgroup '$cgroup'"
+	still_runs
+	release
+	pid=$leader
+	pt stop --cgroup "$cgroup" --steps TERM:50ms,KILL:10s "$pid"
+	code_is 0
+	out_matches "stop-done SIGKILL, 3 reached"
+	all_ended
+}
+
+test_a_cgroup_that_is_none_is_told() {
+	hold
+	pt stop --cgroup nowhere $pid
+	code_is 4
+	err_says "stop: cannot open the cgroup 'nowhere': No such file or directory"
+	pt stop --cgroup . $pid
+	code_is 4
+	err_says "'.' is no directory of a cgroup2 mount, or was removed; see 'findmnt -t cgroup2'"
+	still_runs
+	release
+}
+
+test_who_would_end_itself_is_told() {
+	pt stop --tree $$
+	code_is 1
+	err_says "is not stopped: this pidtrack would be among those who end"
+}
+
 # ---- who is stopped, and who is not ----
 
 test_what_is_gone_counts_as_ended() {

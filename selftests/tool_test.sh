@@ -685,16 +685,6 @@ test_capabilities_that_do_not_parse_are_a_usage_error() {
 	[[ ! -e ran ]] || die "it ran"
 }
 
-cgroup2() {
-	local place
-
-	place=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	[[ -n $place ]] || skip "no cgroup2 mount"
-	cgroup=$place/pidtrack-tool-test-$$
-	mkdir "$cgroup" 2>/dev/null || skip "no right to make a cgroup"
-	trap 'rmdir "$cgroup"' EXIT
-}
-
 test_run_starts_in_a_cgroup() {
 	cgroup2
 	pt run --cgroup "$cgroup" "$SHIM" cgroup

@@ -3,6 +3,7 @@
  * pidtrack stop: has processes end, step by step, and tells how they did.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,12 +25,12 @@
 struct stop {
 	struct pidtrack_stop_step steps[STEPS_MAX];
 	struct pidtrack_stop_options options;
+	const char *cgroup;  /* directory; NULL: none */
 	unsigned int attach; /* TARGET_ */
 	bool json;
 
 	struct targets targets;
 	size_t left;   /* of these, not over so far */
-	size_t untold; /* have ended, nobody knows how so far */
 	int signals;   /* signalfd of those that interrupt us; -1: none */
 	int interrupt; /* the one that did */
 };
@@ -43,6 +44,25 @@ static int set_steps(void *to, const char *value)
 	if (r < 0)
 		return -r;
 	stop->options.n_steps = (uint32_t)r;
+	return 0;
+}
+
+static int set_group(void *to, const char *value)
+{
+	((struct stop *)to)->options.flags |= PIDTRACK_STOP_GROUP;
+	return 0;
+}
+
+static int set_tree(void *to, const char *value)
+{
+	((struct stop *)to)->options.flags |= PIDTRACK_STOP_TREE;
+	return 0;
+}
+
+static int set_cgroup(void *to, const char *value)
+{
+	((struct stop *)to)->options.flags |= PIDTRACK_STOP_CGROUP;
+	((struct stop *)to)->cgroup = value;
 	return 0;
 }
 
@@ -61,6 +81,10 @@ static int set_json(void *to, const char *value)
 static const struct command_option options[] = {
 	{ "steps", "STEPS", "SIGNAL:TIME,...; default TERM:10s,KILL:2s",
 	  set_steps },
+	{ "group", NULL, "and the process group that it leads", set_group },
+	{ "tree", NULL, "and its children, theirs, and so on", set_tree },
+	{ "cgroup", "DIR", "and all in its own cgroup2 directory, and below",
+	  set_cgroup },
 	{ "legacy", NULL, "believe a record that has only a number",
 	  set_legacy },
 	{ "json", NULL, "one JSON object a line", set_json },
@@ -143,10 +167,32 @@ static void print_gone(const struct stop *stop, const struct target *target)
 	json_end(&object);
 }
 
-static int not_begun(const struct target *target, int error)
+static int not_begun(const struct stop *stop, const struct target *target,
+		     int error)
 {
-	complain("cannot signal %s: %s", target->name, strerror(-error));
-	return EXIT_FAILED;
+	bool cgroup = stop->options.flags & PIDTRACK_STOP_CGROUP;
+
+	if (error == -EDEADLK) {
+		complain("%s is not stopped: this pidtrack would be among "
+			 "those who end",
+			 target->name);
+	} else if (error == -ESTALE && cgroup) {
+		complain("%s is not stopped: it is not in the cgroup '%s'",
+			 target->name, stop->cgroup);
+	} else if (error == -EINVAL) {
+		complain("%s is not stopped: it leads no process group",
+			 target->name);
+	} else if (error == -EBADF || error == -ENODEV) {
+		complain("'%s' is no directory of a cgroup2 mount, or was "
+			 "removed; see 'findmnt -t cgroup2'",
+			 stop->cgroup);
+		return EXIT_FAILED;
+	} else {
+		complain("cannot signal %s: %s", target->name,
+			 strerror(-error));
+		return EXIT_FAILED;
+	}
+	return EXIT_NO;
 }
 
 /* Return: 0, or an exit_code, having complained. */
@@ -169,8 +215,9 @@ static int begin_one(struct stop *stop, struct target *target)
 	}
 	r = pidtrack_process_stop(target->process, &stop->options);
 	if (r < 0 && r != -ESRCH)
-		return not_begun(target, r);
+		return not_begun(stop, target, r);
 	/* what had ended already is told as any end */
+	target->alone = r < 0 || !stop->options.flags;
 	stop->left++;
 	if (r == 0)
 		print_begun(stop, target);
@@ -212,25 +259,39 @@ static int open_signals(struct stop *stop)
 
 /* ---- until all is over ---- */
 
-static bool is_end(uint32_t event)
+/* The end of the process is that of a ladder for it alone. */
+static void judge(struct target *target, uint32_t event)
 {
-	return event == PIDTRACK_EXITED || event == PIDTRACK_REAPED;
+	switch (event) {
+	case PIDTRACK_EXITED:
+	case PIDTRACK_REAPED:
+		if (!target->alone)
+			return;
+		target->failed = false;
+		break;
+	case PIDTRACK_STOP_TIMED_OUT:
+		target->failed = true;
+		break;
+	case PIDTRACK_STOP_DONE:
+		break;
+	default:
+		return;
+	}
+	target->over = true;
 }
 
 static void take_event(struct stop *stop, const struct pidtrack_event *event)
 {
 	struct target *target = target_note(event);
-	bool over = is_end(event->kind) ||
-		    event->kind == PIDTRACK_STOP_TIMED_OUT;
+	bool was_over = target->over;
 
-	if (over && !target->over)
+	judge(target, event->kind);
+	if (target->over && !was_over)
 		stop->left--;
-	target->over = target->over || over;
-	if (event->kind == PIDTRACK_EXITED && !target->ended)
-		stop->untold++;
-	if (event->kind == PIDTRACK_REAPED)
-		stop->untold--;
-	target_print_event(target, stop->json);
+	if (event->kind == PIDTRACK_EXITED || event->kind == PIDTRACK_REAPED)
+		target_print_event(target, stop->json);
+	else
+		target_print_ladder(target, !target->alone, stop->json);
 }
 
 /* Return: 0, or a negative errno. */
@@ -260,6 +321,19 @@ static bool await(struct stop *stop, int timeout_ms)
 	return true;
 }
 
+/* Whether some have ended of which nobody knows how so far. */
+static bool some_untold(const struct stop *stop)
+{
+	for (size_t i = 0; i < stop->targets.n; i++) {
+		const struct target *target = &stop->targets.all[i];
+
+		if (target->exited && !target->ended &&
+		    target->ending.source == PIDTRACK_SOURCE_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
 /* Output that nobody reads is no reason to stop stopping. */
 static int attend(struct stop *stop)
 {
@@ -273,14 +347,14 @@ static int attend(struct stop *stop)
 		r = output_flush();
 		if (r < 0 && r != -EPIPE)
 			return output_failed(r);
-		if (stop->left == 0 && stop->untold == 0)
+		if (stop->left == 0 && !some_untold(stop))
 			return 0;
 		in_time = await(stop, stop->left > 0 ? -1 : STATUS_TIME_MS);
 	}
 	return 0;
 }
 
-/* Those that have not ended, the @n of them that come first. */
+/* Return: how many have not ended, and *ret_first of them if there is one. */
 static size_t running(const struct stop *stop, const struct target **ret_first)
 {
 	size_t n = 0;
@@ -288,7 +362,7 @@ static size_t running(const struct stop *stop, const struct target **ret_first)
 	for (size_t i = stop->targets.n; i-- > 0;) {
 		const struct target *target = &stop->targets.all[i];
 
-		if (!target->process || is_end(target->event))
+		if (!target->process || (target->over && !target->failed))
 			continue;
 		*ret_first = target;
 		n++;
@@ -317,37 +391,53 @@ static int interrupted(const struct stop *stop)
 	return EXIT_FAILED;
 }
 
-static void complain_of_time(const struct target *target)
+static void complain_of_time(const struct stop *stop,
+			     const struct target *target)
 {
+	const char *others = target->alone ? "" : ", or others with it,";
+	int last = stop->steps[stop->options.n_steps - 1].signal;
 	char name[SIGNAL_NAME_SIZE] = "nothing";
 
-	if (target->signal == SIGKILL) {
-		complain("%s has not ended: the kernel holds it until "
-			 "something it waits for is done",
-			 target->name);
+	if (last == SIGKILL) {
+		complain("%s%s has not ended: the kernel holds it until "
+			 "something it waits for is done, or it is not ours",
+			 target->name, others);
 		return;
 	}
-	if (target->signal)
-		signal_name(target->signal, name);
-	complain("%s has not ended, and the last signal was %s; 'KILL:2s' as "
-		 "the last of --steps would insist",
-		 target->name, name);
+	if (last)
+		signal_name(last, name);
+	complain("%s%s has not ended, and the last signal was %s; 'KILL:2s' "
+		 "as the last of --steps would insist",
+		 target->name, others, name);
 }
 
 /* Return: EXIT_NO if some have not ended, having complained of each. */
-static int judge(const struct stop *stop)
+static int conclude(const struct stop *stop)
 {
 	int code = EXIT_AS_ASKED;
 
 	for (size_t i = 0; i < stop->targets.n; i++) {
 		const struct target *target = &stop->targets.all[i];
 
-		if (!target->over || is_end(target->event))
+		if (!target->failed)
 			continue;
-		complain_of_time(target);
+		complain_of_time(stop, target);
 		code = EXIT_NO;
 	}
 	return code;
+}
+
+static int open_cgroup(struct stop *stop)
+{
+	if (!stop->cgroup)
+		return 0;
+	stop->options.cgroup_fd =
+		open(stop->cgroup, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (stop->options.cgroup_fd >= 0)
+		return 0;
+	complain("cannot open the cgroup '%s': %s", stop->cgroup,
+		 strerror(errno));
+	return EXIT_FAILED;
 }
 
 static int stop_named(struct stop *stop, char **words, size_t n)
@@ -355,6 +445,8 @@ static int stop_named(struct stop *stop, char **words, size_t n)
 	int highest, r;
 
 	r = check_numbers(words, n);
+	if (r == 0)
+		r = open_cgroup(stop);
 	if (r)
 		return r;
 	highest = targets_attach(&stop->targets, words, n,
@@ -373,7 +465,7 @@ static int stop_named(struct stop *stop, char **words, size_t n)
 		return r;
 	if (stop->interrupt)
 		return interrupted(stop);
-	r = judge(stop);
+	r = conclude(stop);
 	return r > highest ? r : highest;
 }
 
@@ -382,7 +474,7 @@ static int stop_run(int argc, char **argv)
 	/* the library's own, told to be able to tell them */
 	struct stop stop = {
 		.steps = { { SIGTERM, 10000 }, { SIGKILL, 2000 } },
-		.options = PIDTRACK_STOP_OPTIONS(.n_steps = 2),
+		.options = PIDTRACK_STOP_OPTIONS(.n_steps = 2, .cgroup_fd = -1),
 		.signals = -1,
 	};
 	int r;
@@ -395,6 +487,7 @@ static int stop_run(int argc, char **argv)
 	r = stop_named(&stop, argv, (size_t)argc);
 	targets_done(&stop.targets);
 	fd_closep(&stop.signals);
+	fd_closep(&stop.options.cgroup_fd);
 	return r;
 }
 
@@ -407,7 +500,9 @@ const struct command command_stop = {
 		"the signal of the first step; if it has not ended when its\n"
 		"time is over, that of the next; 0 or - is none.  TIME is\n"
 		"500ms, 8s, 2m.  Signals reach the process that was meant or\n"
-		"none, and all are stopped at the same time.\n"
+		"none, and all are stopped at the same time.  With --group,\n"
+		"--tree and --cgroup others are to end with each of them,\n"
+		"and it is told how many were reached.\n"
 		"\n"
 		"Exits with 0 if all have ended, or are gone; 1 if one has\n"
 		"not ended in time, or another has its number, which is not\n"

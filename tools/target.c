@@ -224,13 +224,18 @@ void targets_done(struct targets *targets)
 struct target *target_note(const struct pidtrack_event *event)
 {
 	struct target *target = pidtrack_process_userdata(event->process);
+	bool end = event->kind == PIDTRACK_EXITED ||
+		   event->kind == PIDTRACK_REAPED;
 
 	target->event = event->kind;
 	target->event_time = time(NULL);
 	target->signal = event->signal;
+	target->reached = event->reached;
+	target->exited = target->exited || end;
 	target->ended = event->flags & PIDTRACK_EVENT_LAST;
-	target->ending.status = event->status;
-	target->ending.source = event->source;
+	if (end)
+		target->ending =
+			(struct ending){ event->status, event->source };
 	return target;
 }
 
@@ -284,6 +289,16 @@ void target_print_attached(const struct target *target, bool json)
 	end_json(target, &object);
 }
 
+/* Whether the event is one with which a status is told. */
+static bool tells_status(const struct target *target)
+{
+	if (target->event != PIDTRACK_EXITED &&
+	    target->event != PIDTRACK_REAPED)
+		return false;
+	return target->ended ||
+	       target->ending.source != PIDTRACK_SOURCE_UNKNOWN;
+}
+
 static void print_line(const struct target *target, const char *event)
 {
 	char words[ENDING_SIZE], name[SIGNAL_NAME_SIZE];
@@ -293,34 +308,60 @@ static void print_line(const struct target *target, const char *event)
 		signal_name(target->signal, name);
 		printf(" %s", name);
 	}
-	if (target->ended) {
+	if (tells_status(target)) {
 		ending_words(&target->ending, words);
 		printf(" %s", words);
+		if (target->ending.source != PIDTRACK_SOURCE_UNKNOWN)
+			printf(" (%s)",
+			       pidtrack_source_name(target->ending.source));
 	}
-	if (target->ended && target->ending.source != PIDTRACK_SOURCE_UNKNOWN)
-		printf(" (%s)", pidtrack_source_name(target->ending.source));
-	putchar('\n');
+}
+
+static void begin_json(const struct target *target, const char *event,
+		       struct json *json)
+{
+	char name[SIGNAL_NAME_SIZE];
+
+	json_begin(json);
+	target_json(target, event, json);
+	if (target->signal) {
+		signal_name(target->signal, name);
+		json_number(json, "signal", (uint64_t)target->signal);
+		json_string(json, "signal_name", name);
+	}
 }
 
 void target_print(const struct target *target, const char *event, bool json)
 {
-	char name[SIGNAL_NAME_SIZE];
 	struct json object;
 
 	if (!json) {
 		print_line(target, event);
+		putchar('\n');
 		return;
 	}
-	json_begin(&object);
-	target_json(target, event, &object);
-	if (target->signal) {
-		signal_name(target->signal, name);
-		json_number(&object, "signal", (uint64_t)target->signal);
-		json_string(&object, "signal_name", name);
-	}
-	if (target->ended)
+	begin_json(target, event, &object);
+	if (tells_status(target))
 		ending_json(&target->ending, &object);
 	end_json(target, &object);
+}
+
+void target_print_ladder(const struct target *target, bool with_others,
+			 bool json)
+{
+	const char *event = pidtrack_event_name(target->event);
+	struct json object;
+
+	if (json) {
+		begin_json(target, event, &object);
+		json_number(&object, "reached", target->reached);
+		end_json(target, &object);
+		return;
+	}
+	print_line(target, event);
+	if (with_others)
+		printf(", %u reached", target->reached);
+	putchar('\n');
 }
 
 void target_print_event(const struct target *target, bool json)

@@ -26,10 +26,14 @@ struct target {
 	char fingerprint[PIDTRACK_FINGERPRINT_MAX]; /* "" where not to be had */
 	uint32_t event; /* the last, 0 while there was none */
 	time_t event_time;
-	int32_t signal; /* with the last event: of a ladder; 0: none */
-	bool over;	/* nothing more is done about it */
-	bool ended;	/* nothing more will be told of it */
+	int32_t signal;	  /* with the last event: of a ladder; 0: none */
+	uint32_t reached; /* with that signal, and others, so far */
+	bool exited;
+	bool ended; /* nothing more will be told of it */
 	struct ending ending;
+	bool alone;  /* of stop: nobody is to end with it */
+	bool over;   /* of stop: its ladder has come to an end */
+	bool failed; /* of stop: to a bad one */
 };
 
 /* Makes a tracker.  Return: 0, or EXIT_FAILED, having complained. */
@@ -89,6 +93,9 @@ struct target *target_note(const struct pidtrack_event *event);
 
 /* A line, for people or one JSON object: @event, with its signal. */
 void target_print(const struct target *target, const char *event, bool json);
+/* ...: the last event, which is of a ladder. */
+void target_print_ladder(const struct target *target, bool with_others,
+			 bool json);
 /* ...: it is tracked from now on. */
 void target_print_attached(const struct target *target, bool json);
 /* ...: the last event. */
