@@ -69,7 +69,7 @@ prepare_paste()
 	paste=$work/paste
 	mkdir -p "$paste/build" "$work/bin"
 	ln -s "$PIDTRACK_BUILD"/* "$paste/build"
-	rm -f "$paste/build"/host* "$paste/build"/web.*
+	rm -rf "$paste/build"/host* "$paste/build"/web.* "$paste/build"/shims
 	cp "$work/host.c" "$paste/build"
 	cat >"$work/bin/cc" <<-END
 	#!/bin/sh
@@ -143,8 +143,9 @@ shows_the_tool()
 {
 	pasted 3 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
-		'^build/web.record same: ' '^{"event":"verified",.*"label":"web"' \
-		'^build/web.record gone: ' \
+		'^web.record +same ' \
+		'^build/shims/web.record same: ' '^{"event":"verified",.*"label":"web"' \
+		'^build/shims/web.record gone: ' \
 		' attached running ' ' (exited|reaped) signal SIGTERM ' \
 		'^143$' ' gone: ' '^FEATURE ' '^at least the floor$'
 }

@@ -7,10 +7,10 @@
 
 # ---- the command line ----
 
-COMMANDS='run watch verify wait stop fingerprint features'
+COMMANDS='run watch list verify wait stop fingerprint features'
 
 test_without_a_command_it_lists_them() {
-	usage --- 'which command? run, watch, verify, wait, stop, fingerprint, features'
+	usage --- 'which command? run, watch, list, verify, wait, stop, fingerprint, features'
 	err_says "see 'pidtrack --help'"
 }
 
@@ -149,6 +149,9 @@ test_bash_completes_what_help_lists() {
 	touch a.record
 	completes a.rec wait
 	out_is 'a.record '
+	mkdir a.directory
+	completes a. list
+	out_is 'a.directory '
 	completes a.rec verify
 	out_is 'a.record '
 	completes tru run --

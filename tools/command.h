@@ -45,6 +45,7 @@ struct command {
 
 extern const struct command command_run;
 extern const struct command command_watch;
+extern const struct command command_list;
 extern const struct command command_verify;
 extern const struct command command_wait;
 extern const struct command command_stop;

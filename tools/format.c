@@ -18,3 +18,28 @@ size_t format_text(char *ret_text, size_t size, const char *format, ...)
 	}
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
+
+void format_age(char ret_text[AGE_SIZE], uint64_t age)
+{
+	unsigned int s = (unsigned int)(age % 60), m = (unsigned int)(age / 60);
+
+	if (age < 60)
+		format_text(ret_text, AGE_SIZE, "%us", s);
+	else if (m < 60)
+		format_text(ret_text, AGE_SIZE, "%um%02us", m, s);
+	else if (m < 24 * 60)
+		format_text(ret_text, AGE_SIZE, "%uh%02um", m / 60, m % 60);
+	else if (m < 100 * 24 * 60)
+		format_text(ret_text, AGE_SIZE, "%ud%02uh", m / 60 / 24,
+			    m / 60 % 24);
+	else
+		format_text(ret_text, AGE_SIZE, "%ud", m / 60 / 24);
+}
+
+void format_printable(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+}

@@ -35,4 +35,9 @@ static inline void pidtrack_record_freep(struct pidtrack_record **record)
 	*record = pidtrack_record_free(*record);
 }
 
+static inline void pidtrack_registry_freep(struct pidtrack_registry **registry)
+{
+	*registry = pidtrack_registry_free(*registry);
+}
+
 #endif

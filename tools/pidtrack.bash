@@ -32,6 +32,8 @@ _pidtrack()
 			"$(_pidtrack_words "$tool" "$command")" -- "$word")
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word" | sort -u)
+	elif [[ $command == list ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 	elif [[ $command =~ ^(watch|verify|wait|stop|fingerprint)$ ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -W \
 			"$(cd /proc && echo [1-9]*)" -- "$word")

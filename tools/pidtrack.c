@@ -17,8 +17,8 @@
 #include "owned.h"
 
 static const struct command *const commands[] = {
-	&command_run,  &command_watch,	     &command_verify,	&command_wait,
-	&command_stop, &command_fingerprint, &command_features,
+	&command_run,  &command_watch, &command_list,	     &command_verify,
+	&command_wait, &command_stop,  &command_fingerprint, &command_features,
 };
 
 /* Where nobody will ever read, so that writing is like to a reader who left. */

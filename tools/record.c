@@ -2,10 +2,12 @@
 #include "record.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "command.h"
 #include "complain.h"
+#include "format.h"
 #include "verdict.h"
 
 static const char *advice_on(int error)
@@ -23,7 +25,9 @@ static int not_read(const char *path, int error)
 			 path);
 		break;
 	case -EISDIR:
-		complain("'%s' is a directory; name the record in it", path);
+		complain("'%s' is a directory; name the record in it, or see "
+			 "'pidtrack list'",
+			 path);
 		break;
 	case -ENXIO:
 		complain("'%s' is no regular file, so no record", path);
@@ -55,6 +59,26 @@ static int not_read(const char *path, int error)
 			 advice_on(error));
 	}
 	return EXIT_FAILED;
+}
+
+const char *record_fault(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return "damaged, or no record";
+	case -EFBIG:
+		return "too large for a record";
+	case -EPROTONOSUPPORT:
+		return "made by a later pidtrack";
+	case -EAGAIN:
+		return "written again and again";
+	case -ELOOP:
+		return "a symbolic link";
+	case -ENXIO:
+		return "no regular file";
+	default:
+		return strerror(-error);
+	}
 }
 
 int record_read(const char *path, struct pidtrack_record **ret_record)
@@ -101,4 +125,91 @@ bool record_ending(const char *path, const struct pidtrack_record *record,
 		return false;
 	*ret_ending = (struct ending){ ending.status, ending.source };
 	return true;
+}
+
+char *record_path(const char *directory, const char *name)
+{
+	size_t n = strlen(directory);
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", directory,
+		     n && directory[n - 1] == '/' ? "" : "/", name) < 0)
+		return NULL;
+	return path;
+}
+
+int directory_open(const char *path, uint32_t flags,
+		   struct pidtrack_registry **ret_registry)
+{
+	int r;
+
+	r = pidtrack_registry_open(path, flags, ret_registry);
+	switch (r) {
+	case 0:
+		return 0;
+	case -ENOTDIR:
+		complain("'%s' is no directory; for one record see 'pidtrack "
+			 "verify'",
+			 path);
+		break;
+	case -ENOENT:
+		complain("'%s': no such directory", path);
+		break;
+	case -ENOSPC:
+		complain("cannot follow '%s': raise the sysctl "
+			 "fs.inotify.max_user_watches",
+			 path);
+		break;
+	default:
+		complain("cannot read '%s': %s%s", path, strerror(-r),
+			 advice_on(r));
+	}
+	return EXIT_FAILED;
+}
+
+/* ---- for programs ---- */
+
+#define PAYLOAD_SIZE (3 * 1024 + 1) /* bytes; each may be %XX */
+
+/* Bytes of any kind as a record has them: plain ASCII, the rest as %XX. */
+static void escape(const unsigned char *bytes, size_t n,
+		   char ret_text[PAYLOAD_SIZE])
+{
+	static const char plain[] = "0123456789"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "/._-+@:";
+	char *text = ret_text;
+
+	for (size_t i = 0; i < n && text + 3 < ret_text + PAYLOAD_SIZE; i++) {
+		if (bytes[i] && strchr(plain, bytes[i]))
+			*text++ = (char)bytes[i];
+		else
+			text += format_text(text, 4, "%%%02x", bytes[i]);
+	}
+	*text = 0;
+}
+
+void record_json(const struct pidtrack_record *record, struct json *json)
+{
+	char text[PAYLOAD_SIZE];
+	const void *payload;
+	size_t n;
+
+	if (!record) {
+		json_null(json, "format");
+		json_null(json, "capability");
+		json_null(json, "exe");
+		json_null(json, "payload");
+		return;
+	}
+	payload = pidtrack_record_payload(record, &n);
+	if (payload)
+		escape(payload, n, text);
+	json_string(
+		json, "format",
+		pidtrack_record_format_name(pidtrack_record_format(record)));
+	json_string(json, "capability", pidtrack_record_capability(record));
+	json_string(json, "exe", pidtrack_record_exe(record));
+	json_string(json, "payload", payload ? text : NULL);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "ending.h"
+#include "json.h"
 #include "pidtrack.h"
 
 /*
@@ -31,5 +32,21 @@ int record_not_attached(const char *path,
 /* Whether it is recorded how the process of @record, read from @path, ended. */
 bool record_ending(const char *path, const struct pidtrack_record *record,
 		   struct ending *ret_ending);
+/* The same in a few words, without a name and without advice. */
+const char *record_fault(int error);
+
+/*
+ * A directory of them, with @flags of PIDTRACK_REGISTRY_.
+ *
+ * Return: 0, or EXIT_FAILED, having complained.
+ */
+int directory_open(const char *path, uint32_t flags,
+		   struct pidtrack_registry **ret_registry);
+
+/* Where @name is in it; to be freed, NULL for want of memory. */
+char *record_path(const char *directory, const char *name);
+
+/* Members format, capability, exe, payload; null without a record. */
+void record_json(const struct pidtrack_record *record, struct json *json);
 
 #endif

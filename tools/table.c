@@ -113,23 +113,6 @@ void table_remove(struct table *table, const struct target *target)
 	free(row);
 }
 
-static void age_words(uint64_t age, char ret_words[16])
-{
-	unsigned int s = (unsigned int)(age % 60), m = (unsigned int)(age / 60);
-
-	if (age < 60)
-		format_text(ret_words, 16, "%us", s);
-	else if (m < 60)
-		format_text(ret_words, 16, "%um%02us", m, s);
-	else if (m < 24 * 60)
-		format_text(ret_words, 16, "%uh%02um", m / 60, m % 60);
-	else if (m < 100 * 24 * 60)
-		format_text(ret_words, 16, "%ud%02uh", m / 60 / 24,
-			    m / 60 % 24);
-	else
-		format_text(ret_words, 16, "%ud", m / 60 / 24);
-}
-
 static void event_words(const struct target *target, char ret_words[32])
 {
 	struct tm local;
@@ -186,10 +169,7 @@ static void draw_cells(struct table *table, const char *colour, const char *pid,
 
 	format_text(cut, sizeof(cut), "%s",
 		    table->named && name ? name : command);
-	for (char *c = cut; *c; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	}
+	format_printable(cut);
 	n = format_text(text, sizeof(text), NAME_FORMAT, pid, cut);
 	if (table->named && table->columns >= COMMAND_COLUMNS)
 		n += format_text(text + n, sizeof(text) - n, COMMAND_FORMAT,
@@ -210,7 +190,7 @@ static void draw_heading(struct table *table)
 static void draw_row(struct table *table, struct row *row)
 {
 	const struct target *target = row->target;
-	char rest[ROW_SIZE], pid[16], age[16] = "-", event[32];
+	char rest[ROW_SIZE], pid[16], age[AGE_SIZE] = "-", event[32];
 	char words[ENDING_BRIEF_SIZE] = "-";
 	int state = pidtrack_process_state(target->process);
 	const char *source = "-";
@@ -220,7 +200,7 @@ static void draw_row(struct table *table, struct row *row)
 		row->age = proc_age(row->glance.start);
 	row->settled = target->event;
 	if (row->glanced)
-		age_words(row->age, age);
+		format_age(age, row->age);
 	event_words(target, event);
 	if (target->ended) {
 		ending_brief(&target->ending, words);

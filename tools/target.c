@@ -257,7 +257,10 @@ void target_json(const struct target *target, const char *event,
 {
 	json_string(json, "event", event);
 	json_time(json, "time");
-	json_number(json, "pid", (uint64_t)target->id.pid);
+	if (target->id.pid)
+		json_number(json, "pid", (uint64_t)target->id.pid);
+	else
+		json_null(json, "pid");
 	if (target->id.inode)
 		json_number(json, "inode", target->id.inode);
 	else

@@ -8,7 +8,6 @@
 
 #include "arguments.h"
 #include "complain.h"
-#include "format.h"
 #include "output.h"
 #include "owned.h"
 #include "record.h"
@@ -40,52 +39,6 @@ static const struct command_option options[] = {
 };
 
 /* ---- telling ---- */
-
-#define PAYLOAD_SIZE (3 * 1024 + 1) /* bytes; each may be %XX */
-
-/* Bytes of any kind as a record has them: plain ASCII, the rest as %XX. */
-static void escape(const unsigned char *bytes, size_t n,
-		   char ret_text[PAYLOAD_SIZE])
-{
-	static const char plain[] = "0123456789"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "/._-+@:";
-	char *text = ret_text;
-
-	for (size_t i = 0; i < n && text + 3 < ret_text + PAYLOAD_SIZE; i++) {
-		if (bytes[i] && strchr(plain, bytes[i]))
-			*text++ = (char)bytes[i];
-		else
-			text += format_text(text, 4, "%%%02x", bytes[i]);
-	}
-	*text = 0;
-}
-
-/* Members format, capability, exe, payload; null without a record. */
-static void record_json(const struct pidtrack_record *record, struct json *json)
-{
-	char text[PAYLOAD_SIZE];
-	const void *payload;
-	size_t n;
-
-	if (!record) {
-		json_null(json, "format");
-		json_null(json, "capability");
-		json_null(json, "exe");
-		json_null(json, "payload");
-		return;
-	}
-	payload = pidtrack_record_payload(record, &n);
-	if (payload)
-		escape(payload, n, text);
-	json_string(
-		json, "format",
-		pidtrack_record_format_name(pidtrack_record_format(record)));
-	json_string(json, "capability", pidtrack_record_capability(record));
-	json_string(json, "exe", pidtrack_record_exe(record));
-	json_string(json, "payload", payload ? text : NULL);
-}
 
 /*
  * What would do by itself, of @record, or of a number somebody named.  For the
