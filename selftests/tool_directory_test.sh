@@ -140,10 +140,241 @@ test_what_is_no_directory_is_told() {
 	pt list nowhere
 	code_is 4
 	err_says "list: 'nowhere': no such directory"
+}
+
+# ---- watch ----
+
+# Begins "watch $*" in the background: its lines on descriptor 8.
+begin_watch() {
+	mkfifo lines
+	"$PIDTRACK" watch "$@" >lines 2>err 9>&- &
+	watching=$!
+	exec 8<lines
+	rm lines
+}
+
+next_line() {
+	read -r -t 20 -u 8 out || die "no further line"
+}
+
+# After its directory was removed.
+watched() {
+	code=0
+	wait $watching || code=$?
+	out='' err=$(<err)
+}
+
+# Another process with a record, until it is killed: $other, and $other_host
+launch_other() {
+	"$PIDTRACK" run --record "$1" "$SHIM" pause 9>&- 8<&- &
+	other_host=$!
+	until [[ -s $1 ]]; do :; done
+	other=$(head -n 1 "$1")
+}
+
+test_a_directory_is_watched_as_records_come_and_go() {
+	need_exit_info
 	mkdir box
-	pt verify box
-	code_is 4
-	err_says "'box' is a directory; name the record in it, or see 'pidtrack list'"
+	hold_recorded exit 3
+	mv a.record box/web.record
+	begin_watch box
+	next_line
+	out_matches "^$pid[:0-9]* \(box/web.record\) attached running pidtrack1:"
+	launch_other box/other.record
+	next_line
+	out_matches "^$other[:0-9]* \(box/other.record\) attached running pidtrack1:"
+	kill -KILL "$other"
+	next_line
+	[[ $out != *' exited' ]] || next_line
+	out_matches "^$other[:0-9]* \(box/other.record\) (exited|reaped) signal SIGKILL \(recovered\)\$"
+	rm box/other.record
+	next_line
+	out_matches "^$other[:0-9]* \(box/other.record\) removed\$"
+	# whose process is watched all the same
+	rm box/web.record
+	next_line
+	out_matches "^$pid[:0-9]* \(box/web.record\) removed\$"
+	release
+	next_line
+	[[ $out != *' exited' ]] || next_line
+	out_matches "^$pid[:0-9]* \(box/web.record\) (exited|reaped) code 3 \(recovered\)\$"
+	wait "$other_host" $host
+	rm -r box
+	watched
+	code_is 1
+	err_says "watch: 'box' was removed"
+}
+
+test_json_tells_what_comes_and_goes() {
+	need_exit_info
+	mkdir box
+	begin_watch --json box/
+	hold_recorded exit 3
+	mv a.record box/web.record
+	next_line
+	json
+	json_is 'o["event"], o["pid"], o["label"], o["record"]' \
+		"('attached', $pid, 'a web', 'box/web.record')"
+	release
+	next_line
+	json_is 'o["event"] in ("exited", "reaped")' True
+	[[ $out != *'"exited"'* || $out == *'"status"'* ]] || next_line
+	json_is 'o["exit_code"]' 3
+	rm box/web.record
+	next_line
+	json
+	json_is 'o["event"], o["pid"], o["label"], o["record"]' \
+		"('removed', $pid, 'a web', 'box/web.record')"
+	gone_pid >gone.pid
+	mv gone.pid box
+	next_line
+	json
+	json_is 'o["event"], o["verdict"], o["record"], o["format"]' \
+		"('verified', 'gone', 'box/gone.pid', 'pid')"
+	rm -r box
+	next_line
+	json_is 'o["event"], o["record"]' "('removed', 'box/gone.pid')"
+	watched
+	code_is 1
+}
+
+test_a_record_that_is_replaced_is_of_another_process() {
+	need_inodes
+	mkdir box
+	hold_recorded
+	cp a.record box/web.record
+	begin_watch box
+	next_line
+	out_matches "^$pid[:0-9]* \(box/web.record\) attached "
+	# written anew it is of the same one, and nothing is told
+	mv a.record box/web.record
+	launch_other other.record
+	mv other.record box/web.record
+	next_line
+	out_matches "^$other[:0-9]* \(box/web.record\) attached "
+	# the one before is watched all the same
+	release
+	next_line
+	out_matches "^$pid[:0-9]* \(box/web.record\) (exited|reaped)"
+	rm -r box
+	kill -KILL "$other"
+	cat <&8 >rest
+	grep -q "^$other[:0-9]* (box/web.record) removed\$" rest ||
+		die "its removal was not told"
+	grep -qE "^$other[:0-9]* \(box/web.record\) (exited|reaped)" rest ||
+		die "its end was not told"
+	watched
+	code_is 1
+}
+
+test_records_without_a_process_are_told_with_their_verdict() {
+	need_inodes
+	mkdir box
+	hold_recorded
+	forge 'inode=[0-9]*' 'inode=1'
+	mv another.record box
+	begin_watch box
+	next_line
+	out_matches '^box/another.record reused: [^(]+ \(compared: boot, .*inode\)$'
+	echo $pid >old.pid
+	mv old.pid box
+	next_line
+	out_matches '^box/old.pid unproven: the record has only a number \(compared: pid\)$'
+	echo no record >noise
+	mv noise box
+	rm box/another.record
+	next_line
+	out_is 'box/another.record removed'
+	rm -r box
+	out=$(cat <&8)
+	out_matches 'box/old.pid removed'
+	out_matches 'box/noise removed'
+	watched
+	[[ $(wc -l <<<"$err") == 2 ]] || die "not two lines"
+	[[ $err == *"'box/noise' is damaged, or no record"*"'box' was removed" ]] ||
+		die "other errors"
+	release
+}
+
+test_legacy_records_in_a_directory_are_believed_if_told_so() {
+	mkdir box
+	hold
+	echo $pid >old.pid
+	mv old.pid box
+	begin_watch --legacy box
+	next_line
+	out_matches "^$pid[:0-9]* \(box/old.pid\) attached running"
+	kill $watching
+	release
+}
+
+test_directories_and_processes_are_watched_together() {
+	mkdir box cellar
+	hold_recorded
+	mv a.record box
+	launch_other cellar/other.record
+	begin_watch box $$ cellar nowhere
+	next_line
+	out_matches "^$$[:0-9]* attached "
+	next_line
+	out_matches "^$pid[:0-9]* \(box/a.record\) attached "
+	next_line
+	out_matches "^$other[:0-9]* \(cellar/other.record\) attached "
+	rm -r box
+	next_line
+	out_matches "^$pid[:0-9]* \(box/a.record\) removed\$"
+	kill -KILL "$other"
+	next_line
+	out_matches "^$other[:0-9]* \(cellar/other.record\) (exited|reaped)"
+	kill $watching
+	grep -q "'nowhere': no such file" err || die "one is not told of"
+	release
+}
+
+test_a_name_in_a_directory_cannot_forge_a_line() {
+	mkdir box
+	begin_watch box
+	gone_pid >gone.pid
+	mv gone.pid "box/a$NL${ESC}b same: x"
+	next_line
+	out_matches '^box/a\?\?b same: x gone: no process has its number \(compared: pid\)$'
+	rm box/*
+	next_line
+	out_is 'box/a??b same: x removed'
+	kill $watching
+}
+
+test_watching_a_directory_ends_quietly_when_its_reader_leaves() {
+	mkdir box
+	gone_pid >box/a.pid
+	"$PIDTRACK" watch box 2>err | read -r _
+	[[ ${PIPESTATUS[0]} == 0 && ! -s err ]] || die "$(<err)"
+}
+
+test_a_directory_on_a_terminal_is_a_table() {
+	local line
+
+	need_exit_info
+	command -v script >/dev/null || skip "no script(1)"
+	mkdir box
+	hold_recorded
+	mv a.record box
+	gone_pid >box/gone.pid
+	TERM=vt100 script -qec \
+		"stty rows 24 cols 80; exec '$PIDTRACK' watch box" \
+		/dev/null </dev/null 9>&- | while IFS= read -r line; do
+		echo "$line"
+		[[ $line != *"$pid"*running* ]] || kill -TERM $pid 2>/dev/null
+		[[ $line != *"$pid"*SIGTERM* ]] || rm -rf box
+	done >out
+	code=${PIPESTATUS[0]}
+	out=$(tr -d '\r' <out)
+	code_is 1
+	out_matches "$pid +a web +[0-9]+s  running"
+	out_matches "1 without a process; see 'pidtrack list'"
+	out_matches "$pid +a web +[0-9]+s  reaped +SIGTERM +recovered"
+	# and goes with its record
+	[[ ! ${out##*LAST EVENT} =~ $pid ]] || die "it is still there"
 }
 
 run_tests "$@"

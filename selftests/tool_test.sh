@@ -1584,10 +1584,6 @@ unreadable() {
 	pt "$@" empty
 	code_is 4
 	err_says "'empty' is damaged, or no record"
-	mkdir -p directory
-	pt "$@" directory
-	code_is 4
-	err_says "'directory' is a directory; name the record in it"
 	[[ -p fifo ]] || mkfifo fifo
 	pt "$@" ./fifo
 	code_is 4
@@ -1619,10 +1615,18 @@ unreadable() {
 }
 
 test_a_record_that_cannot_be_read_is_told_why() {
+	local command
+
 	unreadable verify
 	unreadable verify --json --strict
 	unreadable wait
 	unreadable watch
+	mkdir directory
+	for command in verify wait fingerprint stop; do
+		pt $command directory
+		code_is 4
+		err_says "'directory' is a directory; name the record in it, or see 'pidtrack list'"
+	done
 }
 
 # ---- verify ----

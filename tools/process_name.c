@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +17,7 @@
 #define DIGITS "0123456789"
 
 /* What begins as a number does was meant as one, unless there is a file. */
-static bool names_file(const char *text)
+bool process_name_is_file(const char *text)
 {
 	if (strchr(text, '/'))
 		return true;
@@ -41,7 +40,7 @@ int process_name_parse(const char *text, struct process_name *ret_name)
 	size_t n = strcspn(text, ":");
 	uint64_t pid;
 
-	if (names_file(text)) {
+	if (process_name_is_file(text)) {
 		name.record = text;
 		*ret_name = name;
 		return 0;

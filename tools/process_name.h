@@ -7,6 +7,7 @@
 #ifndef PROCESS_NAME_H
 #define PROCESS_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,9 @@ struct process_name {
 	uint64_t inode;	    /* 0: not told */
 	const char *record; /* the file that tells it; NULL: the above do */
 };
+
+/* Whether @text is a file's name by the rules below. */
+bool process_name_is_file(const char *text);
 
 /*
  * A word of digits is a number; one with a slash, or that does not begin as a

@@ -15,7 +15,7 @@ static const char *advice_on(int error)
 	return error == -EMFILE ? "; raise 'ulimit -n'" : "";
 }
 
-static int not_read(const char *path, int error)
+int record_not_read(const char *path, int error)
 {
 	switch (error) {
 	case -ENOENT:
@@ -86,7 +86,7 @@ int record_read(const char *path, struct pidtrack_record **ret_record)
 	int r;
 
 	r = pidtrack_record_read(path, ret_record);
-	return r < 0 ? not_read(path, r) : 0;
+	return r < 0 ? record_not_read(path, r) : 0;
 }
 
 /* Where there was nothing but a number to compare, and somebody has it. */

@@ -18,6 +18,12 @@
  */
 int record_read(const char *path, struct pidtrack_record **ret_record);
 
+/* Says why @path could not be read.  Return: as above. */
+int record_not_read(const char *path, int error);
+
+/* The same in a few words, without a name and without advice. */
+const char *record_fault(int error);
+
 /*
  * Says why the process of the record in @path could not be tracked.
  *
@@ -32,8 +38,6 @@ int record_not_attached(const char *path,
 /* Whether it is recorded how the process of @record, read from @path, ended. */
 bool record_ending(const char *path, const struct pidtrack_record *record,
 		   struct ending *ret_ending);
-/* The same in a few words, without a name and without advice. */
-const char *record_fault(int error);
 
 /*
  * A directory of them, with @flags of PIDTRACK_REGISTRY_.

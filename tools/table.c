@@ -224,9 +224,9 @@ static size_t rows_that_fit(struct table *table)
 	return size.ws_row > 4 ? size.ws_row - 3U : 21;
 }
 
-void table_draw(struct table *table)
+void table_draw(struct table *table, size_t lost)
 {
-	size_t fit = rows_that_fit(table), drawn = 0;
+	size_t fit = rows_that_fit(table) - (lost > 0), drawn = 0;
 	char text[ROW_SIZE];
 
 	if (table->lines)
@@ -239,6 +239,11 @@ void table_draw(struct table *table)
 		draw_row(table, row);
 	if (table->n > fit) {
 		format_text(text, sizeof(text), "and %zu more", table->n - fit);
+		draw_line(table, text, "");
+	}
+	if (lost) {
+		format_text(text, sizeof(text),
+			    "%zu without a process; see 'pidtrack list'", lost);
 		draw_line(table, text, "");
 	}
 	printf("\033[J"); /* there may have been more */

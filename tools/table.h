@@ -27,7 +27,8 @@ void table_freep(struct table **table);
 int table_add(struct table *table, const struct target *target);
 void table_remove(struct table *table, const struct target *target);
 
-/* Draws it as it is now, in place of what was drawn before. */
-void table_draw(struct table *table);
+/* Draws it as it is now, in place of what was drawn before.  @lost: records
+ * without a process, which are only counted. */
+void table_draw(struct table *table, size_t lost);
 
 #endif

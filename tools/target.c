@@ -12,6 +12,7 @@
 #include "owned.h"
 #include "record.h"
 #include "signal_name.h"
+#include "verdict.h"
 
 #define PATH_WORDS_SIZE (TARGET_NAME_SIZE - PROCESS_NAME_SIZE - 3)
 
@@ -84,10 +85,12 @@ void target_of_record(const struct pidtrack_record *record, const char *path,
 	char words[PATH_WORDS_SIZE];
 
 	memset(ret_target, 0, sizeof(*ret_target));
-	ret_target->id.pid = pidtrack_record_pid(record);
 	ret_target->id.record = path;
 	path_words(path, words);
 	format_text(ret_target->name, sizeof(ret_target->name), "%s", words);
+	if (!record)
+		return;
+	ret_target->id.pid = pidtrack_record_pid(record);
 	note_label(ret_target, pidtrack_record_label(record));
 }
 
@@ -117,6 +120,15 @@ static bool is_target_still(const struct pidtrack_record *record,
 	return error == -ESRCH && flags & TARGET_GONE;
 }
 
+void target_of_attached(struct pidtrack_process *process,
+			const struct pidtrack_record *record, const char *path,
+			struct target *ret_target)
+{
+	target_of(process, ret_target);
+	note_label(ret_target, pidtrack_record_label(record));
+	note_record(ret_target, path);
+}
+
 static int attach_recorded(struct pidtrack *tracker, const char *path,
 			   unsigned int flags, struct target *target)
 {
@@ -138,9 +150,7 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 	}
 	if (r < 0)
 		return record_not_attached(path, &comparison, attach, r);
-	target_of(process, target);
-	note_label(target, pidtrack_record_label(record));
-	note_record(target, path);
+	target_of_attached(process, record, path, target);
 	return 0;
 }
 
@@ -370,4 +380,27 @@ void target_print_ladder(const struct target *target, bool with_others,
 void target_print_event(const struct target *target, bool json)
 {
 	target_print(target, pidtrack_event_name(target->event), json);
+}
+
+void target_print_verdict(const struct target *target,
+			  const struct pidtrack_record *record,
+			  const struct pidtrack_comparison *comparison,
+			  bool json)
+{
+	struct json object;
+
+	if (!json) {
+		printf("%s ", target->name);
+		verdict_print(comparison);
+		ending_print(target->ended ? &target->ending : NULL);
+		putchar('\n');
+		return;
+	}
+	json_begin(&object);
+	target_json(target, "verified", &object);
+	verdict_json(comparison, &object);
+	record_json(record, &object);
+	if (target->ended)
+		ending_json(&target->ending, &object);
+	json_end(&object);
 }

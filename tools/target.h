@@ -46,14 +46,21 @@ int tracker_failed(const char *doing, int error);
 /* Fills in @target, which must stay where it is. */
 void target_of(struct pidtrack_process *process, struct target *ret_target);
 
-/* Of a process that is not tracked: @path's, which says @record. */
+/* Of a process that is not tracked: @path's, which says @record; NULL if it
+ * could not be read.  @path is lent as long as @ret_target. */
 void target_of_record(const struct pidtrack_record *record, const char *path,
 		      struct target *ret_target);
 
+/* Of one that is, by the same. */
+void target_of_attached(struct pidtrack_process *process,
+			const struct pidtrack_record *record, const char *path,
+			struct target *ret_target);
+
 #define TARGET_LEGACY (1U << 0) /* believes a record of only a number */
-#define TARGET_ENDED (1U << 2)	/* one whose end is recorded is a target, too \
-				 */
-#define TARGET_GONE (1U << 1)	/* one that is gone is a target, too */
+#define TARGET_ENDED                                                        \
+	(1U << 2)	      /* one whose end is recorded is a target, too \
+			       */
+#define TARGET_GONE (1U << 1) /* one that is gone is a target, too */
 
 /*
  * Tracks the process that @word names.  @target must stay where it is: events
@@ -100,6 +107,12 @@ void target_print_ladder(const struct target *target, bool with_others,
 void target_print_attached(const struct target *target, bool json);
 /* ...: the last event. */
 void target_print_event(const struct target *target, bool json);
+
+/* ...: what @record, which may be NULL, and its process came to. */
+void target_print_verdict(const struct target *target,
+			  const struct pidtrack_record *record,
+			  const struct pidtrack_comparison *comparison,
+			  bool json);
 
 /* Members event, time, pid, inode, label, record. */
 void target_json(const struct target *target, const char *event,

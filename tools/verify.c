@@ -80,22 +80,7 @@ static int print_verdict(const struct verify *verify,
 			 const struct pidtrack_record *record,
 			 const struct pidtrack_comparison *comparison)
 {
-	struct json object;
-
-	if (verify->json) {
-		json_begin(&object);
-		target_json(target, "verified", &object);
-		verdict_json(comparison, &object);
-		record_json(record, &object);
-		if (target->ended)
-			ending_json(&target->ending, &object);
-		json_end(&object);
-	} else {
-		printf("%s ", target->name);
-		verdict_print(comparison);
-		ending_print(target->ended ? &target->ending : NULL);
-		putchar('\n');
-	}
+	target_print_verdict(target, record, comparison, verify->json);
 	return exit_code_of(verify, target, record, comparison);
 }
 

@@ -5,33 +5,38 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arguments.h"
-#include "complain.h"
+#include "follow.h"
 #include "output.h"
 #include "owned.h"
 #include "table.h"
 #include "target.h"
 
 struct watch {
-	unsigned int attach; /* TARGET_ */
-	bool json;
-
-	struct targets targets;
-	size_t left;	     /* of these, not ended so far */
-	struct table *table; /* NULL: lines */
+	struct audience audience;
+	struct targets targets; /* those that were named */
+	struct follow *follows; /* @n directories, owned */
+	size_t n;
+	size_t n_gone;	    /* of these, not there any more */
+	struct pollfd *fds; /* FDS_, then theirs; owned */
 };
+
+/* What is polled in any case. */
+enum { FDS_TRACKER, FDS_OUTPUT, FDS_MORE };
 
 static int set_legacy(void *to, const char *value)
 {
-	((struct watch *)to)->attach |= TARGET_LEGACY;
+	((struct watch *)to)->audience.attach |= TARGET_LEGACY;
 	return 0;
 }
 
 static int set_json(void *to, const char *value)
 {
-	((struct watch *)to)->json = true;
+	((struct watch *)to)->audience.json = true;
 	return 0;
 }
 
@@ -42,21 +47,54 @@ static const struct command_option options[] = {
 	{ 0 },
 };
 
-/* Return: 0, or a negative errno. */
-static int take_events(struct watch *watch)
+/* Return: 0, or EXIT_FAILED, having complained. */
+static int take_events(struct audience *audience)
 {
 	const struct pidtrack_event *event;
 	int r;
 
-	while ((r = pidtrack_next(watch->targets.tracker, &event)) > 0) {
+	while ((r = pidtrack_next(audience->tracker, &event)) > 0) {
 		const struct target *target = target_note(event);
 
 		if (target->ended)
-			watch->left--;
-		if (!watch->table)
-			target_print_event(target, watch->json);
+			audience->left--;
+		if (!audience->table)
+			target_print_event(target, audience->json);
 	}
-	return r;
+	return r < 0 ? tracker_failed("watching", r) : 0;
+}
+
+/* Return: 0, or the highest exit_code of what went wrong, as follow_take(). */
+static int take_directories(struct watch *watch)
+{
+	int highest = 0;
+
+	for (size_t i = 0; i < watch->n; i++) {
+		struct pollfd *fd = &watch->fds[FDS_MORE + i];
+		int r = 0;
+
+		if (fd->fd >= 0 && fd->revents)
+			r = follow_take(&watch->follows[i], &watch->audience);
+		if (r) {
+			fd->fd = -1;
+			watch->n_gone++;
+		}
+		if (r > highest)
+			highest = r;
+		follow_sweep(&watch->follows[i], &watch->audience);
+	}
+	return highest;
+}
+
+static void draw(const struct watch *watch)
+{
+	size_t lost = 0;
+
+	if (!watch->audience.table)
+		return;
+	for (size_t i = 0; i < watch->n; i++)
+		lost += watch->follows[i].lost;
+	table_draw(watch->audience.table, lost);
 }
 
 /*
@@ -64,49 +102,110 @@ static int take_events(struct watch *watch)
  *
  * Return: whether somebody is still there to read about it.
  */
-static bool await(const struct watch *watch)
+static bool await(struct watch *watch)
 {
-	struct pollfd fds[] = {
-		{ .fd = pidtrack_fd(watch->targets.tracker), .events = POLLIN },
-		{ .fd = STDOUT_FILENO }, /* tells only that the reader left */
-	};
-
-	poll(fds, ARRAY_SIZE(fds), watch->table ? TABLE_INTERVAL_MS : -1);
-	return !(fds[1].revents & (POLLERR | POLLHUP));
+	poll(watch->fds, FDS_MORE + watch->n,
+	     watch->audience.table ? TABLE_INTERVAL_MS : -1);
+	return !(watch->fds[FDS_OUTPUT].revents & (POLLERR | POLLHUP));
 }
 
+/* Return: an exit_code. */
 static int watch_all(struct watch *watch)
 {
-	bool read = true;
+	int highest = 0, r;
 
-	while (read) {
-		int r = take_events(watch);
-
-		if (r < 0)
-			return tracker_failed("watching", r);
-		if (watch->table)
-			table_draw(watch->table);
+	do {
+		r = take_events(&watch->audience);
+		if (r)
+			return r;
+		r = take_directories(watch);
+		if (r > highest)
+			highest = r;
+		draw(watch);
 		r = output_flush();
 		if (r < 0)
-			return r == -EPIPE ? 0 : output_failed(r);
-		if (watch->left == 0)
+			return r == -EPIPE ? highest : output_failed(r);
+		if (watch->audience.left == 0 && watch->n == watch->n_gone)
 			break;
-		read = await(watch);
-	}
-	return 0;
+	} while (await(watch));
+	return highest;
 }
 
-/* Return: 0, or EXIT_FAILED, having complained. */
-static int show(struct watch *watch, const struct target *target)
+/* Directories come to the end of the @n words.  Return: how many others. */
+static size_t part_directories(char **words, size_t n)
 {
-	int r;
+	size_t others = 0;
 
-	if (!watch->table) {
-		target_print_attached(target, watch->json);
-		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct stat file;
+		char *word = words[i];
+
+		if (process_name_is_file(word) && stat(word, &file) == 0 &&
+		    S_ISDIR(file.st_mode))
+			continue;
+		memmove(&words[others + 1], &words[others],
+			(i - others) * sizeof(*words));
+		words[others++] = word;
 	}
-	r = table_add(watch->table, target);
-	return r < 0 ? tracker_failed("watching", r) : 0;
+	return others;
+}
+
+/* Return: 0, or an exit_code, having complained. */
+static int open_directories(struct watch *watch, char **paths, size_t n)
+{
+	int highest = 0;
+
+	watch->follows = calloc(n + 1, sizeof(watch->follows[0]));
+	watch->fds = calloc(FDS_MORE + n, sizeof(watch->fds[0]));
+	if (!watch->follows || !watch->fds)
+		return tracker_failed("beginning", -ENOMEM);
+	for (size_t i = 0; i < n; i++) {
+		struct follow *follow = &watch->follows[watch->n];
+		int r = follow_open(paths[i], follow);
+
+		if (r > highest)
+			highest = r;
+		if (r)
+			continue;
+		watch->fds[FDS_MORE + watch->n++] = (struct pollfd){
+			.fd = pidtrack_registry_fd(follow->registry),
+			.events = POLLIN,
+			.revents = POLLIN, /* the scan */
+		};
+	}
+	return highest;
+}
+
+/* Each record in a directory costs a descriptor. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Return: 0, or the highest exit_code of what is not there. */
+static int begin(struct watch *watch, char **words, size_t n)
+{
+	size_t processes = part_directories(words, n);
+	int highest = 0, r = 0;
+
+	if (processes > 0 || n == 0)
+		highest = targets_attach(&watch->targets, words, processes,
+					 watch->audience.attach);
+	else
+		highest = tracker_open(&watch->targets.tracker);
+	if (!watch->targets.tracker || highest == EXIT_USAGE)
+		return highest;
+
+	watch->audience.tracker = watch->targets.tracker;
+	if (n > processes)
+		raise_limit();
+	r = open_directories(watch, words + processes, n - processes);
+	return r > highest ? r : highest;
 }
 
 static int watch_named(struct watch *watch, char **words, size_t n)
@@ -114,23 +213,29 @@ static int watch_named(struct watch *watch, char **words, size_t n)
 	CLEANUP(table_freep) struct table *table = NULL;
 	int missing, r = 0;
 
-	missing = targets_attach(&watch->targets, words, n, watch->attach);
-	if (watch->targets.n == 0)
+	missing = begin(watch, words, n);
+	if (watch->targets.n == 0 && watch->n == 0)
 		return missing;
-
-	if (!watch->json && table_wanted()) {
+	if (!watch->audience.json && table_wanted()) {
 		table = table_new();
 		if (!table)
 			return tracker_failed("beginning", -ENOMEM);
-		watch->table = table;
+		watch->audience.table = table;
 	}
-	for (size_t i = 0; i < watch->targets.n && r == 0; i++)
-		r = show(watch, &watch->targets.all[i]);
 
-	watch->left = watch->targets.n;
+	watch->fds[FDS_TRACKER] = (struct pollfd){
+		.fd = pidtrack_fd(watch->audience.tracker),
+		.events = POLLIN,
+	};
+	/* tells only that the reader left */
+	watch->fds[FDS_OUTPUT].fd = STDOUT_FILENO;
+	for (size_t i = 0; i < watch->targets.n && r == 0; i++)
+		r = audience_show(&watch->audience, &watch->targets.all[i]);
 	if (r == 0)
 		r = watch_all(watch);
-	return r ? r : missing;
+	for (size_t i = 0; i < watch->n; i++)
+		follow_done(&watch->follows[i], &watch->audience);
+	return r > missing ? r : missing;
 }
 
 static int watch_run(int argc, char **argv)
@@ -144,23 +249,28 @@ static int watch_run(int argc, char **argv)
 	output_begin();
 	r = watch_named(&watch, argv, (size_t)argc);
 	targets_done(&watch.targets);
+	free(watch.follows);
+	free(watch.fds);
 	return r;
 }
 
 const struct command command_watch = {
 	.name = "watch",
-	.operands = "PROCESS...",
+	.operands = "PROCESS|DIR...",
 	.purpose = "Shows the states and events of processes until all have "
 		   "ended",
 	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
-		"record file, for the process that it is of.\n"
+		"record file, for the process that it is of.  DIR is a\n"
+		"directory of records: the processes of those that are and\n"
+		"come there are watched, and what is removed is told, until\n"
+		"DIR itself is.\n"
 		"A table in the foreground of a terminal, lines elsewhere.\n"
 		"Ends quietly when nobody reads any more.\n"
 		"\n"
 		"Exits with 0; 1 if a PROCESS does not exist, the others\n"
-		"are watched; 2 for a wrong command line, 3 if a PROCESS\n"
-		"cannot be told from others here, 4 for a failure, also to\n"
-		"read a record.\n",
+		"are watched, or when DIR is removed; 2 for a wrong command\n"
+		"line, 3 if a PROCESS cannot be told from others here, 4\n"
+		"for a failure, also to read a record or DIR.\n",
 	.options = options,
 	.run = watch_run,
 };
