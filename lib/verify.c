@@ -220,17 +220,43 @@ static bool is_older_than_boot(const struct verification *it)
 	       record->file.modified_ns < boot - CLOCK_SLACK_NS;
 }
 
-/* A number, at best with a hint; of another boot it is a stranger's for sure.
+/* Nobody writes the number of a process down before there is the process. */
+static bool is_older_than_process(const struct verification *it)
+{
+	const struct pidtrack_record *record = it->record;
+	const int64_t tick = 1000000000 / sysconf(_SC_CLK_TCK);
+	struct pt_look seen;
+	int64_t start;
+	int r;
+
+	if (!record->dated)
+		return false;
+	r = pt_look_at(it->place, it->pidfd, record->fingerprint.pid, &seen);
+	if (r < 0 || !(seen.has & PT_HAS_START))
+		return false;
+	/* both since boot, in our time namespace */
+	start = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
+		(int64_t)seen.start * tick;
+	return record->file.modified_ns < start - CLOCK_SLACK_NS;
+}
+
+/*
+ * A number, at best with a hint; of another boot, or of a process that began
+ * later, it is a stranger's.
  */
 static void conclude_legacy(struct verification *it, uint32_t evidence,
 			    const char *reason)
 {
-	it->legacy = !is_older_than_boot(it);
-	if (it->legacy)
-		conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence, reason);
-	else
-		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
-			 "the record is older than this boot");
+	if (is_older_than_boot(it)) {
+		evidence = 0;
+		reason = "the record is older than this boot";
+	} else if (is_older_than_process(it)) {
+		evidence = 0;
+		reason = "the record is older than the process";
+	} else {
+		it->legacy = true;
+	}
+	conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence, reason);
 }
 
 /*

@@ -808,10 +808,10 @@ TEST(one_of_another_boot_is_told_so_live_or_not)
 }
 
 /* A record without a boot id is known by its date, if it is a file. */
-static struct pidtrack_record *old_file(struct __test_metadata *_metadata,
-					const char *text)
+static struct pidtrack_record *file_of(struct __test_metadata *_metadata,
+				       const char *text, time_t modified)
 {
-	struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	struct timespec times[2] = { { modified, 0 }, { modified, 0 } };
 	const char *path = path_make(_metadata);
 	struct pidtrack_record *record = NULL;
 	int fd;
@@ -824,6 +824,12 @@ static struct pidtrack_record *old_file(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, pidtrack_record_read(path, &record));
 	unlink(path);
 	return record;
+}
+
+static struct pidtrack_record *old_file(struct __test_metadata *_metadata,
+					const char *text)
+{
+	return file_of(_metadata, text, 1000000000);
 }
 
 /* Boots are alike: so may be the pid and the start time of two shims. */
@@ -858,6 +864,31 @@ TEST(a_number_older_than_this_boot_is_not_taken_at_its_word)
 	record = old_file(_metadata, text);
 	EXPECT_VERDICT(PIDTRACK_VERDICT_UNPROVEN, tracker, record);
 	expect_refused(_metadata, tracker, record, -ENODATA);
+	pidtrack_record_free(record);
+	child_end(&child);
+	pidtrack_free(tracker);
+}
+
+/* Somebody got the number after the file was written. */
+TEST(a_number_older_than_its_process_is_not_taken_at_its_word)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_comparison found;
+	struct pidtrack_record *record;
+	struct child child;
+	char text[64];
+
+	ASSERT_EQ(0, child_start(&child));
+	snprintf(text, sizeof(text), "%d\n", child.pid);
+	record = file_of(_metadata, text, time(NULL) - 60);
+	found = verify(_metadata, tracker, record);
+	EXPECT_EQ(PIDTRACK_VERDICT_UNPROVEN, found.verdict);
+	EXPECT_EQ(0, found.evidence);
+	expect_refused(_metadata, tracker, record, -ENODATA);
+	pidtrack_record_free(record);
+
+	record = file_of(_metadata, text, time(NULL) + 1);
+	expect_legacy(_metadata, tracker, record);
 	pidtrack_record_free(record);
 	child_end(&child);
 	pidtrack_free(tracker);
