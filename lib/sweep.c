@@ -72,6 +72,8 @@ void pt_sweep_bury(struct pt_tree *tree)
 			continue;
 		}
 		before->next = member->next;
+		if (member->next)
+			member->next->before = before;
 		free(member);
 	}
 	tree->last = before;
@@ -98,6 +100,7 @@ static int add(struct pt_tree *tree, pid_t pid, int *pidfd)
 	member->late = true;
 	member->like = *bucket(tree, pid);
 	*bucket(tree, pid) = member;
+	member->before = tree->last;
 	tree->last->next = member;
 	tree->last = member;
 	tree->n_alive++;

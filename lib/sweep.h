@@ -19,8 +19,9 @@ struct pt_tree;
 
 /* One of them. */
 struct pt_member {
-	struct pt_member *next; /* in the order they were found */
-	struct pt_member *like; /* another whose number falls together */
+	struct pt_member *next;	  /* in the order they were found */
+	struct pt_member *before; /* a parent is before its children */
+	struct pt_member *like;	  /* another whose number falls together */
 	struct pt_tree *tree;
 	int pidfd; /* owned, but the root's; -1 once it has ended */
 	pid_t pid;

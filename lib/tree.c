@@ -44,10 +44,14 @@ static bool is_any_due(const struct pt_tree *tree)
 	return false;
 }
 
+/*
+ * Children first: a job that is stopped is sent SIGHUP and SIGCONT by the
+ * kernel when its shell dies and orphans it, and would run once more.
+ */
 static void send_due(struct pt_tree *tree)
 {
-	for (struct pt_member *member = &tree->root; member;
-	     member = member->next) {
+	for (struct pt_member *member = tree->last; member;
+	     member = member->before) {
 		if (may_send(member))
 			send_to(member, tree->signal);
 	}

@@ -342,6 +342,95 @@ TEST(between_a_look_and_the_kill_nobody_can_be_made)
 	family_end(_metadata, family);
 }
 
+/* What SIGHUP is for one that was stopped: it runs again, and makes another. */
+static void hang_up(int signal_)
+{
+	(void)signal_;
+	if (!fork())
+		family_join(ours);
+}
+
+/* The second is killed when the first has ended, with all that comes of it. */
+static void *orphaned_run(void *arg)
+{
+	struct escape *escape = arg;
+	struct family *family = escape->family;
+	int n = 0;
+	uint64_t id;
+	bool over;
+
+	while (escape->listener < 0)
+		sched_yield();
+	while (seccomp_stopped(escape->listener, &id) > 0) {
+		while (n == 1 && !family_ended(family))
+			sched_yield();
+		/* the child is left: it has been hung up on */
+		while (n == 1 && !pidfd_has_ended(family->pidfds[0]) &&
+		       !family->pids[2])
+			sched_yield();
+		n++;
+		over = escape->over;
+		seccomp_go(escape->listener, id);
+		if (over)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * A stopped process is continued by the kernel when its group is orphaned, as a
+ * job is by the death of its shell.
+ */
+TEST(who_is_stopped_is_not_orphaned_before_it_is_killed)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct escape escape = { .listener = -1,
+				 .family = family_make(_metadata) };
+	struct pidtrack_process *process;
+	struct family *family = escape.family;
+	pthread_t thread;
+	pid_t root;
+
+	ours = family;
+	root = fork();
+	if (!root) {
+		setsid();
+		if (!fork()) {
+			setpgid(0, 0);
+			signal(SIGHUP, hang_up);
+			family_join(family);
+			family_live();
+		}
+		while (!family->pids[0])
+			sched_yield();
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, orphaned_run, &escape));
+	escape.listener = seccomp_on_argument(SYS_pidfd_send_signal, 1, ~0U,
+					      SIGKILL, SECCOMP_RET_USER_NOTIF,
+					      SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	ASSERT_GE(escape.listener, 0);
+	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
+	EXPECT_EQ(2, family->n);
+	escape.over = true;
+	syscall(SYS_pidfd_send_signal, family->pidfds[0], SIGKILL, NULL, 0);
+	pthread_join(thread, NULL);
+	close(escape.listener);
+	if (family->n > 2)
+		kill(family->pids[2], SIGKILL);
+	pidtrack_free(tracker);
+	/* nobody answers family_end() when it sends SIGKILL any more */
+	close(family->pidfds[0]);
+	close(family->pidfds[1]);
+	family->n_pidfds = 0;
+	family_end(_metadata, family);
+}
+
 /* Each makes others as fast as it can, until there have been enough. */
 static void __attribute__((noreturn)) bomb(struct family *family)
 {
