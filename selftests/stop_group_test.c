@@ -161,8 +161,8 @@ static void count(int signal_)
 
 static void everyone_gets_one(struct __test_metadata *_metadata)
 {
-	const struct pidtrack_stop_step steps[] = { { SIGTERM, 100 },
-						    { SIGKILL, 60000 } };
+	const struct pidtrack_stop_step term[] = { { SIGTERM, 60000 } };
+	const struct pidtrack_stop_step kill_[] = { { SIGKILL, 60000 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
@@ -179,9 +179,11 @@ static void everyone_gets_one(struct __test_metadata *_metadata)
 	}
 	process = family_attach(_metadata, tracker, root);
 	family_await(_metadata, family, 5);
-	ASSERT_EQ(0,
-		  family_stop(process, GROUP | PIDTRACK_STOP_TREE, steps, 2));
-	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 5);
+	ASSERT_EQ(0, family_stop(process, GROUP | PIDTRACK_STOP_TREE, term, 1));
+	while (family->signals < 5)
+		sched_yield();
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(0, family_stop(process, GROUP, kill_, 1));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 5);
 	EXPECT_EQ(5, family->signals);
