@@ -194,6 +194,8 @@ static int find(const struct pt_ending *ending, int dir, const char *name)
 		return FOUND_NOTHING;
 	if (r < 0)
 		return is_foreign(r) ? FOUND_OTHER : r;
+	if (record->format == PIDTRACK_RECORD_NATIVE)
+		found = -EEXIST; /* of a process that may well be there */
 	if (record->format == PIDTRACK_RECORD_EXIT &&
 	    compare(&ending->fingerprint, &record->fingerprint) == 0)
 		found = record->ending.source == PIDTRACK_SOURCE_UNKNOWN ?
@@ -273,6 +275,9 @@ int pt_ending_write(const struct pt_ending *ending, int status, uint32_t source)
 	found = find(ending, names.dir, names.name);
 	if (found < 0 || found == FOUND_STATUS)
 		return MIN(found, 0);
+	/* by another who saw its end; since then the name is a later one's */
+	if (find(ending, names.dir, names.previous) == FOUND_STATUS)
+		return 0;
 
 	pt_ending_format(ending, status, source, &text);
 	r = pt_file_draft(names.dir, &text, ending->sync, draft);

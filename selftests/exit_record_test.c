@@ -448,6 +448,25 @@ TEST_F(exit, a_failed_launch_changes_nothing)
 	free(record);
 }
 
+/* Who names records so has only a launch refused. */
+TEST_F(exit, the_record_of_another_is_not_taken_for_one)
+{
+	struct pidtrack_process *other = NULL, *process = NULL;
+	struct gate gate = gate_make(_metadata);
+	char *record;
+
+	ASSERT_EQ(0, launch(self->tracker, &gate, self->exit.text,
+			    SHIM("wait", "exit", "0"), 0, &other));
+	record = strdup(file_read(_metadata, self->exit.text));
+	EXPECT_EQ(-EEXIST, launch(self->tracker, &self->gate, self->path.text,
+				  SHIM("exit", "0"), EXIT_RECORD, &process));
+	EXPECT_STREQ("web.exit ", directory_list(&self->directory));
+	EXPECT_STREQ(record, file_read(_metadata, self->exit.text));
+	gate_open(&gate);
+	ASSERT_EXITED(self->tracker, other, 0);
+	free(record);
+}
+
 /* Whoever put it there after the launch. */
 TEST_F(exit, what_has_the_name_at_the_end_is_kept_too)
 {
