@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "file.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 #include "sys.h"
@@ -87,6 +88,7 @@ int pt_file_create(int dir, const char *name, const struct pt_text *text,
 /* Of this process and instant; hosts in several namespaces share numbers. */
 static void name_draft(char ret_name[PT_FILE_DRAFT_MAX])
 {
+	static _Atomic uint32_t number; /* a clock may have a coarse grain */
 	struct pt_text text = PT_TEXT(ret_name, PT_FILE_DRAFT_MAX);
 	struct timespec now;
 
@@ -94,6 +96,7 @@ static void name_draft(char ret_name[PT_FILE_DRAFT_MAX])
 	pt_text_field(&text, ".pidtrack-", (uint64_t)sys_getpid());
 	pt_text_field(&text, "-", (uint64_t)now.tv_sec);
 	pt_text_field(&text, ".", (uint64_t)now.tv_nsec);
+	pt_text_field(&text, "-", atomic_fetch_add(&number, 1));
 }
 
 int pt_file_draft(int dir, const struct pt_text *text, bool sync,
