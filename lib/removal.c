@@ -153,6 +153,8 @@ int pt_removal(const char *path, const struct pidtrack_record *record)
 	if (locked < -1)
 		return locked;
 	r = look_and_remove(dir, name, record);
+	if (locked >= 0)
+		sys_unlock(locked); /* a child of fork() may have a copy */
 	fd_close(locked);
 	return r;
 }

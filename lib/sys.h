@@ -549,6 +549,12 @@ static inline int sys_lock(int fd)
 	return pt_sys_result(syscall(SYS_flock, fd, LOCK_EX | LOCK_NB));
 }
 
+/* Also what fork() has copied meanwhile. */
+static inline int sys_unlock(int fd)
+{
+	return pt_sys_result(syscall(SYS_flock, fd, LOCK_UN));
+}
+
 static inline int sys_fchmod(int fd, mode_t mode)
 {
 	return pt_sys_result(syscall(SYS_fchmod, fd, mode));
