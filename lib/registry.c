@@ -29,6 +29,8 @@ struct pidtrack_registry {
 	struct pt_place place;
 	bool follows;
 	bool scanned; /* what comes now is new */
+	bool unsure;  /* of some it was for want of room that they were not read
+		       */
 	int end;      /* what the last call returns, and all after it */
 
 	uint64_t pass;	     /* from 1 */
@@ -137,6 +139,9 @@ static int look(struct pidtrack_registry *registry, const char *name)
 	if (is_absence(error))
 		return known ? tell_removed(registry, known) : GO_ON;
 
+	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	    error == -EAGAIN)
+		registry->unsure = true;
 	sum = sum_of(registry->record, error);
 	if (known && known->told == sum) {
 		registry->record = pt_recorded_free(registry->record);
@@ -403,6 +408,11 @@ PUBLIC int pidtrack_registry_next(struct pidtrack_registry *registry,
 	if (tracker && pt_owner_forked(&tracker->owner))
 		return -ECHILD;
 	registry->record = pt_recorded_free(registry->record);
+	/* no event tells when there is room again */
+	if (registry->unsure && registry->phase == FOLLOWING) {
+		registry->unsure = false;
+		registry->phase = BEGINNING;
+	}
 	while (r == GO_ON)
 		r = step(registry);
 	if (r == TOLD) {
