@@ -186,7 +186,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		process->tell |= PT_TELL_REAPED;
 
 	if (process->released || process->last) {
-		process->tell &= PT_TELL_LADDER;
+		process->tell &= process->released ? 0 : PT_TELL_LADDER;
 		record_end(set, process);
 		acknowledge(set, process);
 	}
@@ -691,6 +691,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	if (set->handed == process)
 		set->handed = NULL;
 	pt_told_take(&set->told, process);
+	process->tell = 0; /* or its end would put it back there */
 	free_texts(process);
 	end_stops(set, process);
 	process->stop = pt_stop_free(&set->stops, process->stop);

@@ -2,6 +2,7 @@
 /* Ladders: a signal, some time, the next signal; of children and others. */
 #include <pthread.h>
 
+#include "seccomp.h"
 #include "tracked.h"
 
 #define STEPS(...) ((const struct pidtrack_stop_step[]){ __VA_ARGS__ })
@@ -225,6 +226,50 @@ TEST(one_that_is_freed_is_sent_nothing_more)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(9 << 8, status);
 	close(pidfd);
+}
+
+/*
+ * Freed at its ladder's event, it ends beside another: it is not told of, and
+ * its place is given away once, without the other's.
+ */
+TEST(one_that_is_freed_when_its_time_is_up_takes_nobody_along)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 1 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata), other = gate_make(_metadata);
+	struct pidtrack_process *freed, *kept, *later[4];
+	int pidfd, i;
+
+	/* the timer is watched; what is launched then cannot be */
+	kept = shim_start_at(_metadata, tracker, &other, 0);
+	ASSERT_EQ(0, stop(kept, steps, N_STEPS(steps)));
+	next_is(_metadata, tracker, kept, PIDTRACK_STOP_TIMED_OUT, 0);
+	if (!tracker_is_on_ring(tracker))
+		ASSERT_EQ(0, seccomp_refuse(SYS_epoll_ctl, ENOSPC));
+	freed = shim_start_at(_metadata, tracker, &gate, 1);
+	kept = shim_start_at(_metadata, tracker, &gate, 2);
+	pidfd = fcntl(pidtrack_process_pidfd(freed), F_DUPFD_CLOEXEC, 3);
+	ASSERT_EQ(0, stop(freed, steps, N_STEPS(steps)));
+	next_is(_metadata, tracker, freed, PIDTRACK_STOP_TIMED_OUT, 0);
+	pidtrack_process_free(freed);
+
+	gate_open(&gate);
+	process_await_exit(kept);
+	ASSERT_TRUE(await_fd(pidfd, POLLIN, awhile_ms()) > 0);
+	close(pidfd);
+	ASSERT_EXITED(tracker, kept, 2 << 8);
+	for (i = 0; i < 4; i++) {
+		later[i] = shim_start_at(_metadata, tracker, &other, 0);
+		ASSERT_NE(kept, later[i]);
+	}
+	EXPECT_EQ(PIDTRACK_STATE_EXITED, pidtrack_process_state(kept));
+	gate_open(&other);
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(1, pidtrack_wait(
+				     tracker, awhile_ms(),
+				     &(const struct pidtrack_event *){ NULL }));
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
 }
 
 struct owner {
