@@ -631,7 +631,9 @@ static void acknowledge_handed(struct pt_set *set)
 {
 	if (!set->handed)
 		return;
-	acknowledge(set, set->handed);
+	/* what was handed out may be an event before its end */
+	if (!(set->handed->tell & (PT_TELL_EXITED | PT_TELL_REAPED)))
+		acknowledge(set, set->handed);
 	set->handed = NULL;
 }
 
