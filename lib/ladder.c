@@ -109,8 +109,8 @@ static void take_ends(struct pt_stops *stops)
 	}
 }
 
-void pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
-		     uint32_t cookie, bool over)
+int pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
+		    uint32_t cookie, bool over)
 {
 	uint64_t count;
 
@@ -118,8 +118,7 @@ void pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
 		take_ends(stops);
 	else
 		sys_read(stops->timer, &count, sizeof(count));
-	if (over)
-		watch(stops, ring, cookie);
+	return over ? watch(stops, ring, cookie) : 0;
 }
 
 /* Return: whether there is something to tell. */
@@ -143,15 +142,15 @@ static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 	return true;
 }
 
-struct pidtrack_process *pt_ladder_due(struct pt_stops *stops)
+struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns)
 {
 	struct pt_stop *stop;
 
-	while ((stop = pt_stops_due(stops))) {
+	while ((stop = pt_stops_due(stops, now_ns))) {
 		if (climb(stops, stop))
 			return stop->process;
 	}
-	pt_stops_arm(stops);
+	pt_stops_arm_again(stops);
 	return NULL;
 }
 

@@ -29,17 +29,21 @@ int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
 		    struct pidtrack_process *process,
 		    const struct pidtrack_stop_options *options);
 
-/* One of the watches says so; if it is @over, it is made again. */
-void pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
-		     uint32_t cookie, bool over);
+/*
+ * One of the watches says so; if it is @over, it is made again.
+ *
+ * Return: 0; or that could not be done: the ring is of no use.
+ */
+int pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
+		    uint32_t cookie, bool over);
 
 /*
- * Does what is due.
+ * Does what is due at @now_ns.
  *
  * Return: a process of which there is something to tell; NULL if there is none
  *         any more, and when the next is due is taken care of.
  */
-struct pidtrack_process *pt_ladder_due(struct pt_stops *stops);
+struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns);
 
 /*
  * One thing of what the ladder of a process has come to.

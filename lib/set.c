@@ -290,10 +290,13 @@ static void happened_to_ladders(struct pt_set *set,
 				const struct pt_happened *happened)
 {
 	struct pidtrack_process *process;
+	int64_t now_ns;
 
-	pt_ladder_woken(&set->stops, set->ring, happened->cookie,
-			happened->ended);
-	while ((process = pt_ladder_due(&set->stops))) {
+	if (pt_ladder_woken(&set->stops, set->ring, happened->cookie,
+			    happened->ended) < 0)
+		set->renew_due = true;
+	now_ns = sys_now_ns();
+	while ((process = pt_ladder_due(&set->stops, now_ns))) {
 		process->tell |= PT_TELL_LADDER;
 		pt_told_add(&set->told, process);
 	}

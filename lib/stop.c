@@ -47,6 +47,19 @@ static void queue(struct pt_stops *stops, struct pt_stop *stop)
 	stop->waiting = true;
 }
 
+/* The host has its turn between two rounds, however long they take. */
+#define PAUSE_NS INT64_C(5000000)
+
+void pt_stops_arm_again(struct pt_stops *stops)
+{
+	const int64_t now_ns = sys_now_ns();
+
+	if (stops->first && stops->first->deadline_ns <= now_ns)
+		sys_timerfd_at(stops->timer, now_ns + PAUSE_NS);
+	else
+		pt_stops_arm(stops);
+}
+
 void pt_stops_arm(struct pt_stops *stops)
 {
 	if (stops->timer >= 0)
@@ -66,11 +79,11 @@ void pt_stop_end(struct pt_stops *stops, struct pt_stop *stop)
 		pt_stops_arm(stops);
 }
 
-struct pt_stop *pt_stops_due(struct pt_stops *stops)
+struct pt_stop *pt_stops_due(struct pt_stops *stops, int64_t now_ns)
 {
 	struct pt_stop *stop = stops->first;
 
-	if (!stop || stop->deadline_ns > sys_now_ns())
+	if (!stop || stop->deadline_ns > now_ns)
 		return NULL;
 	take_out(stops, stop);
 	return stop;

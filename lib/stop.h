@@ -77,10 +77,13 @@ bool pt_stop_is_up(const struct pt_stop *stop);
 /* It has no more deadlines. */
 void pt_stop_end(struct pt_stops *stops, struct pt_stop *stop);
 
-/* The next whose time is up, which then has no deadline; or NULL. */
-struct pt_stop *pt_stops_due(struct pt_stops *stops);
+/* The next whose time is up at @now_ns, which then has no deadline; or NULL. */
+struct pt_stop *pt_stops_due(struct pt_stops *stops, int64_t now_ns);
 
 /* Sets the timer for the first deadline there is. */
 void pt_stops_arm(struct pt_stops *stops);
+
+/* The same after a round of those that were due: not at once. */
+void pt_stops_arm_again(struct pt_stops *stops);
 
 #endif
