@@ -173,6 +173,12 @@ static void miss(struct pt_tree *tree, struct pt_member *parent)
 		parent->held = true;
 }
 
+/* What opening it says of a number that is no process, or just ending. */
+static bool is_nobody(int r)
+{
+	return r == -ESRCH || r == -EINVAL || r == -ENOENT;
+}
+
 /* Pins a number that was found, if it is new. */
 static void consider(struct pt_tree *tree, struct pt_member *parent,
 		     uint32_t as, pid_t pid)
@@ -188,6 +194,8 @@ static void consider(struct pt_tree *tree, struct pt_member *parent,
 	pidfd = sys_pidfd_open(pid, 0);
 	if (pt_sweep_is_short(pidfd))
 		miss(tree, parent);
+	else if (pidfd < 0 && !is_nobody(pidfd))
+		tree->blind = true; /* refused: it is there */
 	if (pidfd < 0)
 		return;
 

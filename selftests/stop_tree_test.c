@@ -847,6 +847,23 @@ TEST(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out)
 	family_end(_metadata, family);
 }
 
+/* A sandbox: whom it does not let us pin is there all the same. */
+TEST(where_nobody_can_be_pinned_the_time_runs_out)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 20 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = family_attach(_metadata, tracker, family_start(family, 2, 1));
+	family_await(_metadata, family, 3);
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, EPERM));
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	time_runs_out(_metadata, tracker, 1);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
 /* A tracer that holds it on its way out, whatever kills it. */
 static pid_t hold_at_exit(struct __test_metadata *_metadata, pid_t pid,
 			  int *ret_pipe)
