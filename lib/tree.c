@@ -17,9 +17,12 @@ static void reach(struct pt_member *member)
 static void send_to(struct pt_member *member, int signal)
 {
 	member->due = false;
-	if (!pt_pidfd_ended(member->pidfd) &&
-	    sys_pidfd_send_signal(member->pidfd, signal) >= 0)
-		reach(member);
+	if (pt_pidfd_ended(member->pidfd) ||
+	    sys_pidfd_send_signal(member->pidfd, signal) < 0)
+		return;
+	reach(member);
+	if (signal == SIGKILL)
+		member->frozen = false;
 }
 
 /*
@@ -157,7 +160,7 @@ static void thaw(struct pt_tree *tree)
 {
 	for (struct pt_member *member = &tree->root; member;
 	     member = member->next) {
-		if (member->frozen && !member->ended && member->due)
+		if (member->frozen && !member->ended)
 			sys_pidfd_send_signal(member->pidfd, SIGCONT);
 		member->frozen = false;
 	}
