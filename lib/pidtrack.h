@@ -205,7 +205,8 @@ struct pidtrack_spawn_options {
 /*
  * Its end will be recorded beside @record, in PATH.exit, also when its object
  * is freed before: see pidtrack_record_ending().  What has that name becomes
- * PATH.exit.previous once the launch has succeeded.
+ * PATH.exit.previous once the launch has succeeded; a native record there is
+ * -EEXIST.
  */
 #define PIDTRACK_SPAWN_EXIT_RECORD (UINT32_C(1) << 12)
 

@@ -505,10 +505,10 @@ const struct command command_stop = {
 		"and it is told how many were reached.\n"
 		"\n"
 		"Exits with 0 if all have ended, or are gone; 1 if one has\n"
-		"not ended in time, or another has its number, which is not\n"
-		"signalled; 2 for a wrong command line, 3 if nothing proves\n"
-		"a record to be of a process, 4 for a failure, also to read\n"
-		"a record.\n",
+		"not ended in time, leads no process group with --group, or\n"
+		"another has its number, which is not signalled; 2 for a\n"
+		"wrong command line, 3 if nothing proves a record to be of a\n"
+		"process, 4 for a failure, also to read a record.\n",
 	.options = options,
 	.run = stop_run,
 };
