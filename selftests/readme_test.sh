@@ -277,8 +277,15 @@ else
 	skip what_shows_the_tool_can_be_pasted \
 		"no statuses of others' children, Linux < 6.15"
 fi
+# One at a time, of all who run this on the machine: its cgroup has one name.
+in_turn()
+{
+	flock -w 60 9 && "$@" 9<&-
+}
+
 if may_make_cgroups >"$work/said" 2>&1; then
-	check what_shows_it_to_root_can_be_pasted shows_it_to_root
+	check what_shows_it_to_root_can_be_pasted in_turn shows_it_to_root \
+		9<"$readme"
 else
 	skip what_shows_it_to_root_can_be_pasted "no right to make a cgroup"
 fi
