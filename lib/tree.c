@@ -112,7 +112,8 @@ static void kill_cgroup(struct pt_tree *tree)
 	}
 }
 
-#define STILL_NS (20 * MS)
+#define STILL_NS (20 * MS)    /* without progress */
+#define FREEZE_NS (2000 * MS) /* at most */
 #define SWEEPS_MAX 64
 
 static void stop_running(struct pt_tree *tree)
@@ -125,34 +126,42 @@ static void stop_running(struct pt_tree *tree)
 	}
 }
 
-static bool is_still(const struct pt_tree *tree)
+static uint32_t count_running(const struct pt_tree *tree)
 {
+	uint32_t n = 0;
+
 	for (const struct pt_member *member = &tree->root; member;
-	     member = member->next) {
-		if (member->frozen && !pt_pidfd_ended(member->pidfd) &&
-		    !pt_pids_is_still(member->pid))
-			return false;
-	}
-	return true;
+	     member = member->next)
+		n += member->frozen && !pt_pidfd_ended(member->pidfd) &&
+		     !pt_pids_is_still(member->pid);
+	return n;
 }
 
 /*
  * Between a look at the children of a process and its death it could make
  * another, whom nobody would know for its child any more.  So all are stopped
  * first, until a sweep finds nobody who is not; SIGSTOP cannot be caught, but
- * takes effect only when the process comes to it.
+ * takes effect only when the process comes to it, which on a busy machine takes
+ * its time: as long as there is progress, it is waited for.
  */
 static void freeze(struct pt_tree *tree)
 {
-	const int64_t end = sys_now_ns() + STILL_NS;
-	bool still;
+	int64_t now_ns = sys_now_ns(), end_ns = now_ns + FREEZE_NS, still_ns;
+	uint32_t running = 0, before;
+	bool found;
 
+	still_ns = now_ns + STILL_NS;
 	do {
 		stop_running(tree);
-		still = is_still(tree);
-		if (!still)
+		before = running;
+		running = count_running(tree);
+		if (running > 0)
 			sys_sched_yield();
-	} while ((pt_sweep(tree) || !still) && sys_now_ns() < end);
+		found = pt_sweep(tree);
+		now_ns = sys_now_ns();
+		if (found || running != before)
+			still_ns = now_ns + STILL_NS;
+	} while ((found || running > 0) && now_ns < MIN(still_ns, end_ns));
 }
 
 /* Those that could not be killed after all. */
