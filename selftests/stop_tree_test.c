@@ -601,7 +601,7 @@ TEST(the_tree_of_somebody_elses_child_ends)
 	struct family *family = family_make(_metadata);
 	const struct pidtrack_event *event;
 	struct pidtrack_process *process;
-	uint32_t kinds = 0, flags = 0;
+	uint32_t kinds = 0;
 	pid_t parent = fork();
 
 	if (!parent) {
@@ -616,7 +616,6 @@ TEST(the_tree_of_somebody_elses_child_ends)
 	while (!(kinds & 1 << PIDTRACK_STOP_DONE)) {
 		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 		kinds |= 1U << event->kind;
-		flags |= event->flags;
 	}
 	EXPECT_TRUE(kinds & 1 << PIDTRACK_EXITED);
 	EXPECT_EQ(3, event->reached);
