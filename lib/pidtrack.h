@@ -698,7 +698,8 @@ struct pidtrack_record_options {
 #define PIDTRACK_RECORD_SYNC (UINT32_C(1) << 0)
 /*
  * Its end will be recorded in PATH.exit, as of a launch with EXIT_RECORD, and
- * no longer where it was to be before; at once if it was told already.
+ * no longer where it was to be before; at once if it was told already.  Of one
+ * that is not our child only as long as its object lives.
  */
 #define PIDTRACK_RECORD_WITH_EXIT (UINT32_C(1) << 1)
 
