@@ -2,15 +2,12 @@
 #include "ending.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "file.h"
 #include "sys.h"
 
 #define SUFFIX ".exit"
 #define SUFFIX_PREVIOUS ".exit.previous"
-
-#define SECOND INT64_C(1000000000)
 
 /* ---- to be recorded ---- */
 
@@ -90,27 +87,17 @@ struct pt_ending *pt_ending_free(struct pt_ending *ending)
 	return NULL;
 }
 
-static int64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * SECOND + now.tv_nsec;
-}
-
 void pt_ending_see(struct pt_ending *ending)
 {
-	const int64_t tick = SECOND / sysconf(_SC_CLK_TCK);
 	const struct pt_fingerprint *fingerprint = &ending->fingerprint;
-	int64_t age;
+	int64_t started_ns;
 
-	ending->ended_ns = now_ns(CLOCK_REALTIME);
+	ending->ended_ns = sys_clock_ns(CLOCK_REALTIME);
 	if (!(fingerprint->has & PT_HAS_START))
 		return;
-	/* both since boot, in our time namespace; that clock is never set */
-	age = now_ns(CLOCK_BOOTTIME) - (int64_t)fingerprint->start * tick;
-	if (age >= 0 && age < ending->ended_ns)
-		ending->started_ns = ending->ended_ns - age;
+	started_ns = pt_start_ns(fingerprint->start);
+	if (started_ns > 0 && started_ns <= ending->ended_ns)
+		ending->started_ns = started_ns;
 }
 
 /* ---- the text ---- */

@@ -496,3 +496,11 @@ PUBLIC const char *pidtrack_evidence_name(uint32_t evidence)
 		return "unknown";
 	}
 }
+
+int64_t pt_start_ns(uint64_t start)
+{
+	const int64_t tick = 1000000000 / sysconf(_SC_CLK_TCK);
+
+	return sys_clock_ns(CLOCK_REALTIME) - sys_clock_ns(CLOCK_BOOTTIME) +
+	       (int64_t)start * tick;
+}

@@ -80,4 +80,10 @@ void pt_fingerprint_compare(const struct pt_fingerprint *recorded,
 			    const struct pt_fingerprint *found,
 			    struct pidtrack_comparison *ret_comparison);
 
+/*
+ * When a process began that has @start at our place: ns of CLOCK_REALTIME, as
+ * the clocks have it now.
+ */
+int64_t pt_start_ns(uint64_t start);
+
 #endif

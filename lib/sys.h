@@ -659,13 +659,18 @@ static inline int sys_timerfd_at(int fd, int64_t ns)
 		timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL));
 }
 
-/* CLOCK_MONOTONIC. */
-static inline int64_t sys_now_ns(void)
+static inline int64_t sys_clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC. */
+static inline int64_t sys_now_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- memory ---- */

@@ -202,10 +202,7 @@ PUBLIC int pidtrack_next(struct pidtrack *tracker,
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return sys_now_ns() / 1000000;
 }
 
 /* What is left of @timeout_ms since @start, for poll(2). */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "verify.h"
 
-#include <time.h>
-
 #include "procfs.h"
 #include "status.h"
 #include "sys.h"
@@ -201,20 +199,12 @@ static void verify_native(struct verification *it)
 
 #define CLOCK_SLACK_NS INT64_C(2000000000)
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* As the clock has it now, which may have been wrong then. */
 static bool is_older_than_boot(const struct verification *it)
 {
 	const struct pidtrack_record *record = it->record;
-	int64_t boot = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
-		       it->place->boottime;
+	int64_t boot = sys_clock_ns(CLOCK_REALTIME) -
+		       sys_clock_ns(CLOCK_BOOTTIME) + it->place->boottime;
 
 	return record->dated &&
 	       record->file.modified_ns < boot - CLOCK_SLACK_NS;
@@ -224,9 +214,7 @@ static bool is_older_than_boot(const struct verification *it)
 static bool is_older_than_process(const struct verification *it)
 {
 	const struct pidtrack_record *record = it->record;
-	const int64_t tick = 1000000000 / sysconf(_SC_CLK_TCK);
 	struct pt_look seen;
-	int64_t start;
 	int r;
 
 	if (!record->dated)
@@ -234,10 +222,8 @@ static bool is_older_than_process(const struct verification *it)
 	r = pt_look_at(it->place, it->pidfd, record->fingerprint.pid, &seen);
 	if (r < 0 || !(seen.has & PT_HAS_START))
 		return false;
-	/* both since boot, in our time namespace */
-	start = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
-		(int64_t)seen.start * tick;
-	return record->file.modified_ns < start - CLOCK_SLACK_NS;
+	return record->file.modified_ns <
+	       pt_start_ns(seen.start) - CLOCK_SLACK_NS;
 }
 
 /*
