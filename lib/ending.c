@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "file.h"
+#include "lines.h"
 #include "sys.h"
 
 #define SUFFIX ".exit"
@@ -129,7 +130,7 @@ void pt_ending_format(const struct pt_ending *ending, int status,
 	pt_text_byte(text, '\n');
 	add_number(text, "started_ns=", ending->started_ns);
 	add_number(text, "ended_ns=", ending->ended_ns);
-	pt_record_add_crc(text);
+	pt_lines_add_crc(text);
 }
 
 /* ---- whose it is ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "record.h"
 
+#include "lines.h"
 #include "sys.h"
 
 #define LABEL_MAX 255
@@ -18,28 +19,6 @@ int pt_label_check(const char *label)
 			return -EINVAL;
 	}
 	return 0;
-}
-
-uint32_t pt_record_crc32(const char *bytes, size_t n)
-{
-	uint32_t crc = ~0U;
-
-	/* a bit at a time: a record is small, and a table is 1 KiB */
-	for (size_t i = 0; i < n; i++) {
-		crc ^= (unsigned char)bytes[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
-void pt_record_add_crc(struct pt_text *text)
-{
-	uint32_t crc = pt_record_crc32(text->start, text->length);
-
-	pt_text_string(text, "crc32=");
-	pt_text_hex(text, crc, 8);
-	pt_text_byte(text, '\n');
 }
 
 /* A record may take the place of a file or a link, not of a device. */
@@ -105,7 +84,7 @@ static void format(const struct pt_record *record, pid_t pid,
 		pt_text_escaped(text, record->payload, record->payload_size);
 	}
 	pt_text_byte(text, '\n');
-	pt_record_add_crc(text);
+	pt_lines_add_crc(text);
 }
 
 int pt_record_format(const struct pt_record *record, pid_t pid,

@@ -30,11 +30,6 @@
  */
 int pt_label_check(const char *label);
 
-uint32_t pt_record_crc32(const char *bytes, size_t n);
-
-/* The last line: the checksum of all before it. */
-void pt_record_add_crc(struct pt_text *text);
-
 /* How far a record has come; decides what undoing it means. */
 enum pt_record_state {
 	PT_RECORD_NONE,

@@ -2,262 +2,18 @@
 #include "recorded.h"
 
 #include "file.h"
+#include "foreign.h"
+#include "lines.h"
 #include "sys.h"
-
-/* ---- lines ---- */
-
-/* A part of the bytes being parsed. */
-struct span {
-	const char *start;
-	size_t length;
-};
-
-static bool is_blank(char byte)
-{
-	return byte == ' ' || (byte >= '\t' && byte <= '\r');
-}
-
-static struct span trim(struct span span)
-{
-	while (span.length > 0 && is_blank(span.start[0])) {
-		span.start++;
-		span.length--;
-	}
-	while (span.length > 0 && is_blank(span.start[span.length - 1]))
-		span.length--;
-	return span;
-}
-
-static bool is_word(struct span span, const char *word)
-{
-	return span.length == strlen(word) &&
-	       memcmp(span.start, word, span.length) == 0;
-}
-
-/* Takes the first line off @rest, without its end; false at the end. */
-static bool take_line(struct span *rest, struct span *ret_line)
-{
-	const char *end;
-
-	if (rest->length == 0)
-		return false;
-	*ret_line = *rest;
-	end = memchr(rest->start, '\n', rest->length);
-	if (!end) {
-		*rest = (struct span){ rest->start + rest->length, 0 };
-		return true;
-	}
-	ret_line->length = (size_t)(end - rest->start);
-	rest->start = end + 1;
-	rest->length -= ret_line->length + 1;
-	return true;
-}
-
-static char *copy(struct span span)
-{
-	return strndup(span.start, span.length);
-}
-
-/* ---- UTF-8 ---- */
-
-/* Bytes of the character at @bytes, or 0 if it is none (RFC 3629). */
-static size_t utf8_character(const unsigned char *bytes, size_t n)
-{
-	size_t length = bytes[0] < 0x80 ? 1 :
-			bytes[0] < 0xc2 ? 0 :
-			bytes[0] < 0xe0 ? 2 :
-			bytes[0] < 0xf0 ? 3 :
-			bytes[0] < 0xf5 ? 4 :
-					  0;
-
-	if (length > n)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) ||
-	    (bytes[0] == 0xed && bytes[1] > 0x9f) ||
-	    (bytes[0] == 0xf0 && bytes[1] < 0x90) ||
-	    (bytes[0] == 0xf4 && bytes[1] > 0x8f))
-		return 0;
-	return length;
-}
-
-/* Text without NUL: what its readers take for text at all. */
-static bool is_text(struct span span)
-{
-	const unsigned char *bytes = (const unsigned char *)span.start;
-
-	for (size_t i = 0, n; i < span.length; i += n) {
-		n = utf8_character(bytes + i, span.length - i);
-		if (n == 0 || bytes[i] == 0)
-			return false;
-	}
-	return true;
-}
-
-/* ---- foreign ---- */
-
-/* As the runtimes' own parsers take it: a sign of plus does no harm. */
-static int parse_pid(struct span line, pid_t *ret_pid)
-{
-	uint64_t pid;
-	int r;
-
-	line = trim(line);
-	if (line.length > 0 && line.start[0] == '+') {
-		line.start++;
-		line.length--;
-	}
-	r = pt_text_parse_number(line.start, line.length, &pid);
-	if (r < 0)
-		return r;
-	/* 0 and -1 are everybody to kill(2), 1 is nobody's shim */
-	if (pid < 2 || pid > INT_MAX)
-		return -EBADMSG;
-	*ret_pid = (pid_t)pid;
-	return 0;
-}
-
-static int parse_start(struct span line, uint64_t *ret_start)
-{
-	if (line.length > 0 && line.start[0] == '+') {
-		line.start++;
-		line.length--;
-	}
-	return pt_text_parse_number(line.start, line.length, ret_start);
-}
-
-#define BOXLITE_CAPABILITY "services-mux-v1"
-
-/* boxlite: "pid\n", "pid\nstart\n", "pid\n[start]\ncapability\n". */
-static int parse_boxlite(struct pidtrack_record *record, struct span second,
-			 struct span rest)
-{
-	struct span third;
-	uint64_t start;
-
-	if (second.length > 0) {
-		/* its own readers would take it for a number alone */
-		if (parse_start(second, &start) < 0)
-			return -EBADMSG;
-		record->format = PIDTRACK_RECORD_BOXLITE;
-		record->fingerprint.start = start;
-		record->fingerprint.has = PT_HAS_START;
-	}
-	if (!take_line(&rest, &third))
-		return 0;
-	third = trim(third);
-	if (!is_word(third, BOXLITE_CAPABILITY))
-		return 0;
-	record->format = PIDTRACK_RECORD_BOXLITE;
-	record->capability = copy(third);
-	return record->capability ? 0 : -ENOMEM;
-}
-
-/* brood-box: "pid\npath", the path to the end of the file. */
-static int parse_brood_box(struct pidtrack_record *record, struct span path)
-{
-	record->format = PIDTRACK_RECORD_BROOD_BOX;
-	record->exe = copy(trim(path));
-	return record->exe ? 0 : -ENOMEM;
-}
-
-static int parse_foreign(struct pidtrack_record *record, struct span text)
-{
-	struct span first, second, rest = text;
-	int r;
-
-	if (!is_text(text) || !take_line(&rest, &first))
-		return -EBADMSG;
-	r = parse_pid(first, &record->fingerprint.pid);
-	if (r < 0)
-		return r;
-
-	record->format = PIDTRACK_RECORD_PID;
-	record->torn = text.start[text.length - 1] != '\n';
-	text = rest;
-	if (!take_line(&rest, &second))
-		return 0;
-	second = trim(second);
-	if (second.length > 0 && second.start[0] == '/')
-		return parse_brood_box(record, text);
-	return parse_boxlite(record, second, rest);
-}
 
 /* ---- native ---- */
 
 #define FINGERPRINT_KEY "fingerprint="
-#define CRC_KEY "crc32="
-#define CRC_LINE (sizeof(CRC_KEY) - 1 + 8 + 1)
 
-/* Whether the last line is the checksum of what is before it; cuts it off. */
-static bool check_crc(struct span *text)
+static int parse_fingerprint(struct pidtrack_record *record,
+			     struct pt_span value)
 {
-	char bytes[CRC_LINE + 1];
-	struct pt_text line = PT_TEXT(bytes, sizeof(bytes));
-	size_t before;
-
-	if (text->length <= CRC_LINE)
-		return false;
-	before = text->length - CRC_LINE;
-	if (text->start[before - 1] != '\n')
-		return false;
-	pt_text_string(&line, CRC_KEY);
-	pt_text_hex(&line, pt_record_crc32(text->start, before), 8);
-	pt_text_byte(&line, '\n');
-	if (memcmp(text->start + before, bytes, CRC_LINE) != 0)
-		return false;
-	text->length = before;
-	return true;
-}
-
-/* The value of "key=value". */
-static bool has_key(struct span line, const char *key, struct span *ret_value)
-{
-	size_t n = strlen(key);
-
-	if (line.length < n || memcmp(line.start, key, n) != 0)
-		return false;
-	*ret_value = (struct span){ line.start + n, line.length - n };
-	return true;
-}
-
-/* Undoes %XX, into memory of its own and a NUL behind it. */
-static int unescape(struct span value, char **ret_bytes, size_t *ret_size)
-{
-	CLEANUP(freep) char *bytes = malloc(value.length + 1);
-	size_t n = 0;
-
-	if (!bytes)
-		return -ENOMEM;
-	for (size_t i = 0; i < value.length; i++) {
-		int high, low;
-
-		bytes[n] = value.start[i];
-		if (value.start[i] == '%') {
-			if (value.length - i < 3)
-				return -EBADMSG;
-			high = pt_text_hex_digit(value.start[i + 1]);
-			low = pt_text_hex_digit(value.start[i + 2]);
-			if (high < 0 || low < 0)
-				return -EBADMSG;
-			bytes[n] = (char)(high << 4 | low);
-			i += 2;
-		}
-		n++;
-	}
-	bytes[n] = 0;
-	*ret_bytes = bytes;
-	*ret_size = n;
-	bytes = NULL;
-	return 0;
-}
-
-static int parse_fingerprint(struct pidtrack_record *record, struct span value)
-{
-	record->text = copy(value);
+	record->text = pt_span_copy(value);
 	if (!record->text)
 		return -ENOMEM;
 	if (strlen(record->text) != value.length)
@@ -265,14 +21,14 @@ static int parse_fingerprint(struct pidtrack_record *record, struct span value)
 	return pt_fingerprint_parse(record->text, &record->fingerprint);
 }
 
-static int parse_label(struct pidtrack_record *record, struct span value)
+static int parse_label(struct pidtrack_record *record, struct pt_span value)
 {
 	size_t size;
 	int r;
 
 	if (record->label)
 		return -EBADMSG;
-	r = unescape(value, &record->label, &size);
+	r = pt_span_unescape(value, &record->label, &size);
 	if (r < 0)
 		return r;
 	if (strlen(record->label) != size || pt_label_check(record->label) < 0)
@@ -280,32 +36,32 @@ static int parse_label(struct pidtrack_record *record, struct span value)
 	return 0;
 }
 
-static int parse_payload(struct pidtrack_record *record, struct span value)
+static int parse_payload(struct pidtrack_record *record, struct pt_span value)
 {
 	char *bytes;
 	int r;
 
 	if (record->payload)
 		return -EBADMSG;
-	r = unescape(value, &bytes, &record->payload_size);
+	r = pt_span_unescape(value, &bytes, &record->payload_size);
 	if (r < 0)
 		return r;
 	record->payload = bytes;
 	return record->payload_size <= PT_RECORD_PAYLOAD_MAX ? 0 : -EBADMSG;
 }
 
-static int parse_keys(struct pidtrack_record *record, struct span rest)
+static int parse_keys(struct pidtrack_record *record, struct pt_span rest)
 {
-	struct span line, value;
+	struct pt_span line, value;
 	int r = 0;
 
 	/* a key we do not know is somebody's later one */
-	while (r >= 0 && take_line(&rest, &line)) {
-		if (has_key(line, "label=", &value))
+	while (r >= 0 && pt_line_take(&rest, &line)) {
+		if (pt_line_has(line, "label=", &value))
 			r = parse_label(record, value);
-		else if (has_key(line, "payload=", &value))
+		else if (pt_line_has(line, "payload=", &value))
 			r = parse_payload(record, value);
-		else if (has_key(line, FINGERPRINT_KEY, &value) ||
+		else if (pt_line_has(line, FINGERPRINT_KEY, &value) ||
 			 !memchr(line.start, '=', line.length))
 			r = -EBADMSG;
 	}
@@ -314,7 +70,7 @@ static int parse_keys(struct pidtrack_record *record, struct span rest)
 
 /* The first two lines are the fingerprint's, for those who know only these. */
 static bool lines_agree(const struct pt_fingerprint *fingerprint,
-			struct span first, struct span second)
+			struct pt_span first, struct pt_span second)
 {
 	uint64_t pid, start;
 
@@ -327,15 +83,15 @@ static bool lines_agree(const struct pt_fingerprint *fingerprint,
 	       start == fingerprint->start;
 }
 
-static int parse_native(struct pidtrack_record *record, struct span text)
+static int parse_native(struct pidtrack_record *record, struct pt_span text)
 {
-	struct span first, second, third, value;
+	struct pt_span first, second, third, value;
 	int r;
 
 	record->format = PIDTRACK_RECORD_NATIVE;
-	if (!check_crc(&text) || !take_line(&text, &first) ||
-	    !take_line(&text, &second) || !take_line(&text, &third) ||
-	    !has_key(third, FINGERPRINT_KEY, &value))
+	if (!pt_lines_check_crc(&text) || !pt_line_take(&text, &first) ||
+	    !pt_line_take(&text, &second) || !pt_line_take(&text, &third) ||
+	    !pt_line_has(third, FINGERPRINT_KEY, &value))
 		return -EBADMSG;
 	r = parse_fingerprint(record, value);
 	if (r < 0)
@@ -363,11 +119,11 @@ static const char *const exit_keys[EXIT_KEYS] = {
 	[EXIT_ENDED] = "ended_ns=",
 };
 
-static int parse_source(struct span value, uint32_t *ret_source)
+static int parse_source(struct pt_span value, uint32_t *ret_source)
 {
 	for (uint32_t source = PIDTRACK_SOURCE_UNKNOWN;
 	     source <= PIDTRACK_SOURCE_RECOVERED; source++) {
-		if (is_word(value, pidtrack_source_name(source))) {
+		if (pt_span_is(value, pidtrack_source_name(source))) {
 			*ret_source = source;
 			return 0;
 		}
@@ -376,7 +132,7 @@ static int parse_source(struct span value, uint32_t *ret_source)
 }
 
 /* One that wait(2) tells of what has ended. */
-static int parse_status(struct span value, int32_t *ret_status)
+static int parse_status(struct pt_span value, int32_t *ret_status)
 {
 	uint64_t status;
 	int r;
@@ -391,7 +147,7 @@ static int parse_status(struct span value, int32_t *ret_status)
 	return 0;
 }
 
-static int parse_time(struct span value, int64_t *ret_ns)
+static int parse_time(struct pt_span value, int64_t *ret_ns)
 {
 	uint64_t ns;
 	int r;
@@ -404,7 +160,7 @@ static int parse_time(struct span value, int64_t *ret_ns)
 }
 
 static int parse_exit_value(struct pidtrack_record *record, enum exit_key key,
-			    struct span value)
+			    struct pt_span value)
 {
 	struct pidtrack_ending *ending = &record->ending;
 
@@ -425,13 +181,13 @@ static int parse_exit_value(struct pidtrack_record *record, enum exit_key key,
 	}
 }
 
-static int parse_exit_line(struct pidtrack_record *record, struct span line,
+static int parse_exit_line(struct pidtrack_record *record, struct pt_span line,
 			   uint32_t *seen)
 {
-	struct span value;
+	struct pt_span value;
 
 	for (int key = 0; key < EXIT_KEYS; key++) {
-		if (!has_key(line, exit_keys[key], &value))
+		if (!pt_line_has(line, exit_keys[key], &value))
 			continue;
 		if (*seen & 1U << key)
 			return -EBADMSG;
@@ -439,20 +195,20 @@ static int parse_exit_line(struct pidtrack_record *record, struct span line,
 		return parse_exit_value(record, (enum exit_key)key, value);
 	}
 	/* any other is somebody's later one */
-	if (has_key(line, FINGERPRINT_KEY, &value) ||
+	if (pt_line_has(line, FINGERPRINT_KEY, &value) ||
 	    !memchr(line.start, '=', line.length))
 		return -EBADMSG;
 	return 0;
 }
 
-static int parse_exit_lines(struct pidtrack_record *record, struct span rest)
+static int parse_exit_lines(struct pidtrack_record *record, struct pt_span rest)
 {
-	struct span line;
+	struct pt_span line;
 	uint32_t seen = 0;
 	int r = 0;
 
 	record->ending.status = -1;
-	while (r >= 0 && take_line(&rest, &line))
+	while (r >= 0 && pt_line_take(&rest, &line))
 		r = parse_exit_line(record, line, &seen);
 	if (r < 0)
 		return r;
@@ -466,14 +222,14 @@ static int parse_exit_lines(struct pidtrack_record *record, struct span rest)
 
 #define EXIT_WORD_LENGTH (sizeof(PT_RECORDED_EXIT) - 2) /* less the digit */
 
-static bool looks_exit(struct span text)
+static bool looks_exit(struct pt_span text)
 {
 	return text.length > EXIT_WORD_LENGTH &&
 	       memcmp(text.start, PT_RECORDED_EXIT, EXIT_WORD_LENGTH) == 0;
 }
 
 /* Whether @first has another version, which is a number, than ours. */
-static bool is_later_exit(struct span first)
+static bool is_later_exit(struct pt_span first)
 {
 	uint64_t version;
 
@@ -483,27 +239,56 @@ static bool is_later_exit(struct span first)
 	       pt_text_parse_number(first.start, first.length, &version) == 0;
 }
 
-static int parse_exit(struct pidtrack_record *record, struct span text)
+static int parse_exit(struct pidtrack_record *record, struct pt_span text)
 {
-	struct span first, second, value;
+	struct pt_span first, second, value;
 	int r;
 
 	record->format = PIDTRACK_RECORD_EXIT;
-	if (!check_crc(&text) || !take_line(&text, &first))
+	if (!pt_lines_check_crc(&text) || !pt_line_take(&text, &first))
 		return -EBADMSG;
-	if (!is_word(first, PT_RECORDED_EXIT))
+	if (!pt_span_is(first, PT_RECORDED_EXIT))
 		return is_later_exit(first) ? -EPROTONOSUPPORT : -EBADMSG;
-	if (!take_line(&text, &second) ||
-	    !has_key(second, FINGERPRINT_KEY, &value))
+	if (!pt_line_take(&text, &second) ||
+	    !pt_line_has(second, FINGERPRINT_KEY, &value))
 		return -EBADMSG;
 	r = parse_fingerprint(record, value);
 	return r < 0 ? r : parse_exit_lines(record, text);
 }
 
+/* ---- foreign ---- */
+
+static int keep(struct pt_span span, char **ret_copy)
+{
+	if (!span.start)
+		return 0;
+	*ret_copy = pt_span_copy(span);
+	return *ret_copy ? 0 : -ENOMEM;
+}
+
+static int parse_foreign(struct pidtrack_record *record, struct pt_span text)
+{
+	struct pt_foreign foreign;
+	int r;
+
+	r = pt_foreign_parse(text, &foreign);
+	if (r < 0)
+		return r;
+	record->format = foreign.format;
+	record->torn = foreign.torn;
+	record->fingerprint.pid = foreign.pid;
+	if (foreign.has_start) {
+		record->fingerprint.start = foreign.start;
+		record->fingerprint.has = PT_HAS_START;
+	}
+	r = keep(foreign.capability, &record->capability);
+	return r < 0 ? r : keep(foreign.exe, &record->exe);
+}
+
 /* ---- any ---- */
 
 /* Up to here it could have been one, and then it was torn. */
-static bool begins_native(struct span line)
+static bool begins_native(struct pt_span line)
 {
 	return line.length > 0 &&
 	       memcmp(line.start, FINGERPRINT_KEY,
@@ -515,13 +300,13 @@ static bool begins_native(struct span line)
  * damage may have joined two lines or spoilt one key; or the third, the last,
  * does as far as it goes.
  */
-static bool looks_native(struct span text)
+static bool looks_native(struct pt_span text)
 {
-	struct span line, value;
+	struct pt_span line, value;
 
-	for (int i = 1; take_line(&text, &line); i++) {
-		if (has_key(line, FINGERPRINT_KEY, &value) ||
-		    has_key(line, CRC_KEY, &value))
+	for (int i = 1; pt_line_take(&text, &line); i++) {
+		if (pt_line_has(line, FINGERPRINT_KEY, &value) ||
+		    pt_line_has(line, PT_LINES_CRC_KEY, &value))
 			return true;
 		if (i == 3 && text.length == 0)
 			return begins_native(line);
@@ -530,13 +315,13 @@ static bool looks_native(struct span text)
 }
 
 /* A fingerprint alone, with or without the end of a line. */
-static int parse_alone(struct pidtrack_record *record, struct span text)
+static int parse_alone(struct pidtrack_record *record, struct pt_span text)
 {
 	record->format = PIDTRACK_RECORD_FINGERPRINT;
-	return parse_fingerprint(record, trim(text));
+	return parse_fingerprint(record, pt_span_trim(text));
 }
 
-static int parse_any(struct pidtrack_record *record, struct span text)
+static int parse_any(struct pidtrack_record *record, struct pt_span text)
 {
 	int r;
 
@@ -577,7 +362,7 @@ int pt_recorded_parse(const char *bytes, size_t size,
 	record = calloc(1, sizeof(*record));
 	if (!record)
 		return -ENOMEM;
-	r = parse_any(record, (struct span){ bytes, size });
+	r = parse_any(record, (struct pt_span){ bytes, size });
 	if (r < 0) {
 		pt_recorded_free(record);
 		return r;

@@ -15,7 +15,8 @@ layers()
 	cat <<-END
 	pidtrack base
 	options sys text
-	quiet owner file clone names directory procfs caps dumpable descriptors
+	lines
+	quiet owner file foreign clone names directory procfs caps dumpable descriptors
 	fingerprint child pids
 	request attempt
 	record launchpad status cgroup

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "harness.h"
+#include "lines.h"
 #include "procfs.h"
 #include "record.h"
 #include "seccomp.h"
@@ -15,17 +16,17 @@ TEST(the_checksum_is_that_of_zip_and_ethernet)
 {
 	char bytes[32];
 
-	EXPECT_EQ(0x00000000, pt_record_crc32("", 0));
-	EXPECT_EQ(0xe8b7be43, pt_record_crc32("a", 1));
-	EXPECT_EQ(0x352441c2, pt_record_crc32("abc", 3));
-	EXPECT_EQ(0xcbf43926, pt_record_crc32("123456789", 9));
+	EXPECT_EQ(0x00000000, pt_lines_crc32("", 0));
+	EXPECT_EQ(0xe8b7be43, pt_lines_crc32("a", 1));
+	EXPECT_EQ(0x352441c2, pt_lines_crc32("abc", 3));
+	EXPECT_EQ(0xcbf43926, pt_lines_crc32("123456789", 9));
 	EXPECT_EQ(0x414fa339,
-		  pt_record_crc32("The quick brown fox jumps over the lazy dog",
-				  43));
+		  pt_lines_crc32("The quick brown fox jumps over the lazy dog",
+				 43));
 	memset(bytes, 0, sizeof(bytes));
-	EXPECT_EQ(0x190a55ad, pt_record_crc32(bytes, sizeof(bytes)));
+	EXPECT_EQ(0x190a55ad, pt_lines_crc32(bytes, sizeof(bytes)));
 	memset(bytes, 0xff, sizeof(bytes));
-	EXPECT_EQ(0xff6cab0b, pt_record_crc32(bytes, sizeof(bytes)));
+	EXPECT_EQ(0xff6cab0b, pt_lines_crc32(bytes, sizeof(bytes)));
 }
 
 /* Bit by bit, as the standard has it. */
@@ -52,7 +53,7 @@ TEST(every_byte_counts_in_the_checksum)
 		bytes[i] = (char)(i * 7);
 	for (i = 0; i <= sizeof(bytes); i++)
 		EXPECT_EQ(crc32_by_definition(bytes, i),
-			  pt_record_crc32(bytes, i));
+			  pt_lines_crc32(bytes, i));
 }
 
 /* ---- the text ---- */

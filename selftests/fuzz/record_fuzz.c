@@ -10,6 +10,7 @@
 
 #include "ending.h"
 #include "fuzz.h"
+#include "lines.h"
 #include "recorded.h"
 
 #define CRC_LINE 15 /* "crc32=", 8 digits, end of line */
@@ -117,7 +118,7 @@ static void exit_back(const struct pidtrack_record *taken)
 /* One bit of it, another for each input, is not what it was. */
 static void flip(const char *bytes, size_t size)
 {
-	size_t bit = pt_record_crc32(bytes, size) % (size * 8);
+	size_t bit = pt_lines_crc32(bytes, size) % (size * 8);
 	char *other = malloc(size);
 	struct pidtrack_record *record;
 
@@ -135,7 +136,7 @@ static void check_sum(const char *bytes, size_t size)
 
 	FUZZ_CHECK(size > CRC_LINE);
 	snprintf(line, sizeof(line), "crc32=%08x\n",
-		 pt_record_crc32(bytes, size - CRC_LINE));
+		 pt_lines_crc32(bytes, size - CRC_LINE));
 	FUZZ_CHECK(!memcmp(bytes + size - CRC_LINE, line, CRC_LINE));
 	FUZZ_CHECK(bytes[size - CRC_LINE - 1] == '\n');
 }
@@ -238,7 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		memcpy(text, bytes, size);
 	take(text, size);
 	snprintf(text + size, CRC_LINE + 1, "crc32=%08x\n",
-		 pt_record_crc32(text, size));
+		 pt_lines_crc32(text, size));
 	take(text, size + CRC_LINE);
 	free(text);
 	return 0;
