@@ -107,22 +107,41 @@ static int add(struct pt_tree *tree, pid_t pid, int *pidfd)
 	return 0;
 }
 
+/* For looking, which takes some; pinning must not. */
+static void lend_spare(struct pt_tree *tree)
+{
+	tree->spare = fd_close(tree->spare);
+}
+
+static void take_spare(struct pt_tree *tree)
+{
+	tree->spare = sys_dup_above(tree->root.pidfd, 3);
+}
+
 /* ---- whether the one that was pinned is the one that was found ---- */
+
+/* Whether, or a negative errno if that could not be seen. */
 
 /*
  * The child was pinned before, so it was the parent's child, if that one still
  * has its number afterwards.
  */
-static bool is_child(const struct pt_member *parent, pid_t pid, int pidfd)
+static int is_child(const struct pt_member *parent, pid_t pid, int pidfd)
 {
 	struct pt_pidfd_info told;
 	struct pt_procfs_stat stat;
+	int r;
 
 	if (sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told) >= 0 &&
-	    told.mask & PT_PIDFD_INFO_PID)
+	    told.mask & PT_PIDFD_INFO_PID) {
 		stat.ppid = (pid_t)told.ppid;
-	else if (pt_procfs_stat(pid, &stat) < 0 || pt_pidfd_reaped(pidfd))
-		return false;
+	} else {
+		lend_spare(parent->tree);
+		r = pt_procfs_stat(pid, &stat);
+		take_spare(parent->tree);
+		if (r < 0 || pt_pidfd_reaped(pidfd))
+			return r < 0 ? r : 0;
+	}
 	return stat.ppid == parent->pid && !pt_pidfd_reaped(parent->pidfd);
 }
 
@@ -145,13 +164,13 @@ bool pt_sweep_has_group(struct pt_tree *tree)
 	return false;
 }
 
-static bool is_in_group(struct pt_tree *tree, pid_t pid, int pidfd)
+static int is_in_group(struct pt_tree *tree, pid_t pid, int pidfd)
 {
 	return sys_getpgid(pid) == tree->root.pid && !pt_pidfd_reaped(pidfd) &&
 	       pt_sweep_has_group(tree);
 }
 
-static bool is_in_cgroup(struct pt_tree *tree, pid_t pid, int pidfd)
+static int is_in_cgroup(struct pt_tree *tree, pid_t pid, int pidfd)
 {
 	int r;
 
@@ -159,8 +178,12 @@ static bool is_in_cgroup(struct pt_tree *tree, pid_t pid, int pidfd)
 	if (r >= 0)
 		return r;
 	/* listed again, while it was pinned */
-	return pt_cgroup_look(&tree->cgroup, tree->cgroup_fd) >= 0 &&
-	       pt_pids_has(&tree->cgroup.pids, pid) && !pt_pidfd_reaped(pidfd);
+	lend_spare(tree);
+	r = pt_cgroup_look(&tree->cgroup, tree->cgroup_fd);
+	take_spare(tree);
+	if (r < 0)
+		return r;
+	return pt_pids_has(&tree->cgroup.pids, pid) && !pt_pidfd_reaped(pidfd);
 }
 
 /* ---- sweeping ---- */
@@ -184,7 +207,7 @@ static void consider(struct pt_tree *tree, struct pt_member *parent,
 		     uint32_t as, pid_t pid)
 {
 	CLEANUP(fd_closep) int pidfd = -1;
-	bool one;
+	int one;
 
 	if (pid == tree->self)
 		tree->with_us = true;
@@ -205,19 +228,11 @@ static void consider(struct pt_tree *tree, struct pt_member *parent,
 		one = is_in_group(tree, pid, pidfd);
 	else
 		one = is_in_cgroup(tree, pid, pidfd);
-	if (one && !pt_pidfd_ended(pidfd) && add(tree, pid, &pidfd) < 0)
+	if (pt_sweep_is_short(one) ||
+	    (one > 0 && !pt_pidfd_ended(pidfd) && add(tree, pid, &pidfd) < 0))
 		miss(tree, parent);
-}
-
-/* For looking, which takes some; pinning must not. */
-static void lend_spare(struct pt_tree *tree)
-{
-	tree->spare = fd_close(tree->spare);
-}
-
-static void take_spare(struct pt_tree *tree)
-{
-	tree->spare = sys_dup_above(tree->root.pidfd, 3);
+	else if (one < 0 && one != -ENODEV && !pt_pidfd_ended(pidfd))
+		tree->blind = true; /* hidden */
 }
 
 static void sweep_children(struct pt_tree *tree, struct pt_member *parent)
