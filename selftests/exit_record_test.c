@@ -720,10 +720,11 @@ TEST_F(exit, the_last_place_it_was_asked_for_is_the_one)
 
 TEST_F(exit, a_stolen_status_is_recorded_as_recovered)
 {
-	struct pidtrack_process *process = start_exiting(_metadata, self);
+	struct pidtrack_process *process;
 
 	if (!works(PIDTRACK_FEATURE_PIDFS))
 		SKIP(return, "a theft is not told before Linux 6.9");
+	process = start_exiting(_metadata, self);
 	gate_open(&self->gate);
 	process_await_exit(process);
 	ASSERT_EQ(pidtrack_process_pid(process),

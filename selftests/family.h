@@ -102,6 +102,17 @@ static inline int family_ended(const struct family *family)
 	return n;
 }
 
+/* Waits until @n of them have ended. */
+static inline void family_await_end(struct __test_metadata *_metadata,
+				    const struct family *family, int n)
+{
+	int64_t until = harness_now_ms() + awhile_ms();
+
+	while (family_ended(family) < n && harness_now_ms() < until)
+		sched_yield();
+	EXPECT_EQ(n, family_ended(family));
+}
+
 static inline void family_end(struct __test_metadata *_metadata,
 			      struct family *family)
 {

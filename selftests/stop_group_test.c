@@ -228,12 +228,14 @@ static struct pidtrack_process *leaderless(struct __test_metadata *_metadata,
 
 TEST(a_group_whose_leader_was_reaped_ends)
 {
-	struct pidtrack *tracker = tracker_start(_metadata, 0);
-	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+	struct family *family;
 
 	if (!group_signals_work())
 		SKIP(return, "no signals for groups by pidfd before Linux 6.9");
+	tracker = tracker_start(_metadata, 0);
+	family = family_make(_metadata);
 	process = leaderless(_metadata, tracker, family);
 	EXPECT_EQ(-ESRCH, family_stop(process, 0, NULL, 0));
 	EXPECT_EQ(-ESRCH, family_stop(process, PIDTRACK_STOP_TREE, NULL, 0));
