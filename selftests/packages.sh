@@ -32,6 +32,7 @@ packages_to_test_all=(
 	'mandoc|command -v mandoc'
 	'busybox-static|busybox --list'
 	'qemu-system-x86|command -v qemu-system-x86_64'
+	'e2fsprogs|test -x /usr/sbin/mkfs.ext4'
 )
 packages_to_check=(
 	"${packages_to_test[@]}"
