@@ -16,6 +16,8 @@ struct attach {
 	int pidfd; /* owned */
 	bool child;
 	uint32_t flags;
+	char *label;		    /* owned, until it is the process's */
+	struct pt_payload *payload; /* likewise */
 	struct pidtrack_process *process;
 };
 
@@ -67,6 +69,10 @@ static int admit(struct pidtrack *tracker, struct attach *attach)
 	process->look = look;
 	process->observed = attach->flags & PIDTRACK_ATTACH_OBSERVE;
 	process->child = attach->child && !process->observed;
+	process->label = attach->label;
+	process->payload = attach->payload;
+	attach->label = NULL;
+	attach->payload = NULL;
 	pt_set_watch(set, process);
 	pt_ring_flush(set->ring);
 	attach->process = process;
@@ -113,6 +119,8 @@ static int call_attach(struct pidtrack *tracker,
 
 	r = pt_tracker_call(tracker, run, attach);
 	fd_close(attach->pidfd);
+	free(attach->label);
+	free(attach->payload);
 	if (r < 0)
 		return r;
 	*ret_process = attach->process;
@@ -230,20 +238,17 @@ static int map_verdict(const struct pt_verified *verified, uint32_t flags)
 	}
 }
 
-static int admit_labelled(struct pidtrack *tracker, struct attach *attach,
-			  const char *label)
+/* What a record says that stays with the process. */
+static int take_recorded(struct attach *attach,
+			 const struct pidtrack_record *record)
 {
-	CLEANUP(freep) char *copy = label ? strdup(label) : NULL;
-	int r;
-
-	if (label && !copy)
-		return -ENOMEM;
-	r = admit(tracker, attach);
-	if (r < 0)
-		return r;
-	attach->process->label = copy;
-	copy = NULL;
-	return 0;
+	if (record->label) {
+		attach->label = strdup(record->label);
+		if (!attach->label)
+			return -ENOMEM;
+	}
+	return pt_payload_new(record->payload, record->payload_size,
+			      &attach->payload);
 }
 
 static int do_attach_record(struct pidtrack *tracker, void *argument)
@@ -267,7 +272,8 @@ static int do_attach_record(struct pidtrack *tracker, void *argument)
 	r = ask_child(attach);
 	if (r < 0)
 		return r;
-	return admit_labelled(tracker, attach, recall->record->label);
+	r = take_recorded(attach, recall->record);
+	return r < 0 ? r : admit(tracker, attach);
 }
 
 PUBLIC int pidtrack_attach_record(struct pidtrack *tracker,

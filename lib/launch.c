@@ -14,12 +14,8 @@
 
 static int check_record(const struct pidtrack_spawn_options *options)
 {
-	if (!options->record)
-		return options->payload_size > 0 ||
-				       options->flags &
-					       PIDTRACK_SPAWN_EXIT_RECORD ?
-			       -EINVAL :
-			       0;
+	if (!options->record && options->flags & PIDTRACK_SPAWN_EXIT_RECORD)
+		return -EINVAL;
 	if (options->payload_size > PT_RECORD_PAYLOAD_MAX ||
 	    (options->payload_size > 0 && !options->payload))
 		return -EINVAL;
@@ -131,6 +127,10 @@ static int launch_any(struct pidtrack *tracker, struct launch *launch)
 		if (!process->label)
 			return -ENOMEM;
 	}
+	r = pt_payload_new(launch->options.payload,
+			   launch->options.payload_size, &process->payload);
+	if (r < 0)
+		return r;
 	if (launch->options.record)
 		r = launch_recorded(tracker, launch, &spawned);
 	else

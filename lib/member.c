@@ -68,6 +68,50 @@ PUBLIC int pidtrack_process_state(struct pidtrack_process *process)
 	return pt_tracker_call(process->tracker, do_state, process);
 }
 
+/* ---- its payload ---- */
+
+PUBLIC const void *
+pidtrack_process_payload(const struct pidtrack_process *process,
+			 size_t *ret_size)
+{
+	const struct pt_payload *payload = process->payload;
+
+	*ret_size = payload ? payload->size : 0;
+	return payload ? payload->bytes : NULL;
+}
+
+struct packing {
+	struct pidtrack_process *process;
+	struct pt_payload *payload; /* owned: the new one, then the old */
+};
+
+static int do_set_payload(struct pidtrack *tracker, void *argument)
+{
+	struct packing *packing = argument;
+	struct pt_payload *before = packing->process->payload;
+
+	(void)tracker;
+	packing->process->payload = packing->payload;
+	packing->payload = before;
+	return 0;
+}
+
+PUBLIC int pidtrack_process_set_payload(struct pidtrack_process *process,
+					const void *payload, size_t size)
+{
+	struct packing packing = { .process = process };
+	int r;
+
+	r = pt_payload_new(payload, size, &packing.payload);
+	if (r < 0)
+		return r;
+	r = pt_tracker_call(process->tracker, do_set_payload, &packing);
+	free(packing.payload);
+	return r;
+}
+
+/* ---- how it is ---- */
+
 /* What a call about one process takes and gives. */
 struct question {
 	struct pidtrack_process *process;
@@ -375,6 +419,9 @@ static int do_record(struct pidtrack *tracker, void *argument)
 	};
 	int r;
 
+	if (record.payload_size == 0)
+		record.payload =
+			pidtrack_process_payload(process, &record.payload_size);
 	r = take_provable(tracker, process, &fingerprint);
 	if (r < 0)
 		return r;

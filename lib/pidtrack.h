@@ -164,7 +164,8 @@ struct pidtrack_spawn_options {
 	const char *label;   /* the host's name for it: 1 to 255 bytes, no
 				control characters; NULL: none */
 	const char *record;  /* path of the record to write; NULL: none */
-	const void *payload; /* @payload_size bytes for the record, <= 1024 */
+	const void *payload; /* @payload_size bytes of the host's, <= 1024, kept
+				with the process and in its record */
 	const char *pin;     /* reserved: must be NULL, else -EOPNOTSUPP */
 
 	uint32_t n_fds;
@@ -392,6 +393,21 @@ pidtrack_process_free(struct pidtrack_process *process);
 pid_t pidtrack_process_pid(const struct pidtrack_process *process);
 int pidtrack_process_pidfd(const struct pidtrack_process *process);
 const char *pidtrack_process_label(const struct pidtrack_process *process);
+
+/*
+ * Bytes of the host's that go where its label goes: into records that are
+ * written of it, and with those of a record that it is attached from.
+ *
+ * @payload: @size bytes, at most 1024, copied; 0 of them: none from now on
+ *
+ * Return: 0; -EINVAL, -ENOMEM, -EBUSY, -ECHILD: then it has those of before.
+ */
+int pidtrack_process_set_payload(struct pidtrack_process *process,
+				 const void *payload, size_t size);
+
+/* Lent until set anew; NULL and 0 if none.  Any thread, one at a time. */
+const void *pidtrack_process_payload(const struct pidtrack_process *process,
+				     size_t *ret_size);
 
 /* A pointer of the host's, NULL at first.  Any thread, one at a time. */
 void pidtrack_process_set_userdata(struct pidtrack_process *process,
@@ -668,8 +684,8 @@ int pidtrack_verify(struct pidtrack *tracker,
 #define PIDTRACK_ATTACH_LEGACY (UINT32_C(1) << 1)
 
 /*
- * Verifies, and attaches what was verified, with the label of the record;
- * @ret_comparison is filled in either way, and may be NULL.
+ * Verifies, and attaches what was verified, with the label and the payload of
+ * the record; @ret_comparison is filled in either way, and may be NULL.
  *
  * @flags: PIDTRACK_ATTACH_
  *
@@ -689,7 +705,8 @@ struct pidtrack_record_options {
 	uint32_t flags;	     /* PIDTRACK_RECORD_SYNC, WITH_EXIT */
 	const char *path;    /* of the record; never NULL */
 	const char *label;   /* as in a launch; NULL: that of the process */
-	const void *payload; /* @payload_size bytes, at most 1024 */
+	const void *payload; /* @payload_size bytes, at most 1024; with 0 of
+				them, those of the process */
 	uint32_t payload_size;
 	uint32_t reserved; /* 0 */
 };

@@ -2,8 +2,28 @@
 #include "process.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "record.h"
 #include "status.h"
+
+int pt_payload_new(const void *bytes, size_t size,
+		   struct pt_payload **ret_payload)
+{
+	struct pt_payload *payload = NULL;
+
+	if (size > PT_RECORD_PAYLOAD_MAX || (size > 0 && !bytes))
+		return -EINVAL;
+	if (size > 0) {
+		payload = malloc(sizeof(*payload) + size);
+		if (!payload)
+			return -ENOMEM;
+		payload->size = size;
+		memcpy(payload->bytes, bytes, size);
+	}
+	*ret_payload = payload;
+	return 0;
+}
 
 /*
  * EXITED is told once, whichever comes first; REAPED only where EXITED could

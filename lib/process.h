@@ -53,6 +53,20 @@ struct pt_cell pt_process_after(enum pt_state state, enum pt_seen seen);
 #define PT_TELL_STOPS (1U << 2)	 /* stopped or continued: ask which */
 #define PT_TELL_LADDER (1U << 3) /* what its ladder has come to */
 
+/* Bytes of the host's, kept with a process. */
+struct pt_payload {
+	size_t size;
+	unsigned char bytes[];
+};
+
+/*
+ * Copies them, freed with free(3); no bytes are *ret_payload NULL.
+ *
+ * Return: 0; -EINVAL if they are too many, or NULL; -ENOMEM.
+ */
+int pt_payload_new(const void *bytes, size_t size,
+		   struct pt_payload **ret_payload);
+
 struct pidtrack_process {
 	struct pidtrack *tracker;
 	siginfo_t siginfo; /* of PT_WATCH_CHILD; the kernel writes here */
@@ -63,6 +77,7 @@ struct pidtrack_process {
 	void *userdata;
 	char *label; /* owned; or NULL */
 	char *text;  /* owned: its fingerprint as text, once asked for */
+	struct pt_payload *payload; /* owned; or NULL */
 	uint32_t slot;
 	uint32_t next; /* slot of the next to be told of, or free; ~0: none */
 	int32_t pid;

@@ -11,7 +11,9 @@ static void free_texts(struct pidtrack_process *process)
 {
 	free(process->label);
 	free(process->text);
+	free(process->payload);
 	process->label = process->text = NULL;
+	process->payload = NULL;
 }
 
 static void free_ending(struct pidtrack_process *process)
