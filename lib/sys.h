@@ -48,6 +48,21 @@ static inline int pt_sys_result(long r)
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424 /* Linux 5.1 */
 #endif
+#ifndef SYS_open_tree
+#define SYS_open_tree 428 /* Linux 5.2 */
+#endif
+#ifndef SYS_move_mount
+#define SYS_move_mount 429 /* Linux 5.2 */
+#endif
+#ifndef SYS_fsopen
+#define SYS_fsopen 430 /* Linux 5.2 */
+#endif
+#ifndef SYS_fsconfig
+#define SYS_fsconfig 431 /* Linux 5.2 */
+#endif
+#ifndef SYS_fsmount
+#define SYS_fsmount 432 /* Linux 5.2 */
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434 /* Linux 5.3 */
 #endif
@@ -57,25 +72,42 @@ static inline int pt_sys_result(long r)
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442 /* Linux 5.12 */
+#endif
 
-#define PT_CLONE_PIDFD UINT64_C(0x00001000) /* Linux 5.2, sched.h */
-#define PT_CLONE_CLEAR_SIGHAND BIT(32)	    /* Linux 5.5, sched.h */
-#define PT_CLONE_INTO_CGROUP BIT(33)	    /* Linux 5.7, sched.h */
-#define PT_CLONE_AUTOREAP BIT(34)	    /* Linux 7.1, sched.h */
-#define PT_CLONE_PIDFD_AUTOKILL BIT(36)	    /* Linux 7.1, sched.h */
-#define PT_CLOSE_RANGE_UNSHARE (1U << 1)    /* Linux 5.9, close_range.h */
-#define PT_P_PIDFD 3			    /* Linux 5.4, wait.h */
-#define PT_PIDFD_THREAD O_EXCL		    /* Linux 6.9, pidfd.h */
-#define PT_PIDFD_SIGNAL_GROUP (1U << 2)	    /* Linux 6.9, pidfd.h */
-#define PT_PIDFS_MAGIC 0x50494446	    /* Linux 6.9, magic.h */
-#define PT_CGROUP2_MAGIC 0x63677270	    /* Linux 4.5, magic.h */
-#define PT_MADV_WIPEONFORK 18		    /* Linux 4.14, mman.h */
-#define PT_FD_PIDFS_ROOT (-10002)	    /* Linux 6.17, fcntl.h */
-#define PT_FILEID_KERNFS 0xfe		    /* Linux 6.14, exportfs.h */
-#define PT_RENAME_NOREPLACE (1U << 0)	    /* Linux 3.15, fs.h */
-#define PT_RENAME_EXCHANGE (1U << 1)	    /* Linux 3.15, fs.h */
-#define PT_OPEN_TREE_CLONE 1U		    /* Linux 5.2, mount.h */
-#define PT_AT_EMPTY_PATH 0x1000		    /* Linux 2.6.39, fcntl.h */
+#define PT_CLONE_PIDFD UINT64_C(0x00001000)   /* Linux 5.2, sched.h */
+#define PT_CLONE_CLEAR_SIGHAND BIT(32)	      /* Linux 5.5, sched.h */
+#define PT_CLONE_INTO_CGROUP BIT(33)	      /* Linux 5.7, sched.h */
+#define PT_CLONE_AUTOREAP BIT(34)	      /* Linux 7.1, sched.h */
+#define PT_CLONE_PIDFD_AUTOKILL BIT(36)	      /* Linux 7.1, sched.h */
+#define PT_CLOSE_RANGE_UNSHARE (1U << 1)      /* Linux 5.9, close_range.h */
+#define PT_P_PIDFD 3			      /* Linux 5.4, wait.h */
+#define PT_PIDFD_THREAD O_EXCL		      /* Linux 6.9, pidfd.h */
+#define PT_PIDFD_SIGNAL_GROUP (1U << 2)	      /* Linux 6.9, pidfd.h */
+#define PT_PIDFS_MAGIC 0x50494446	      /* Linux 6.9, magic.h */
+#define PT_CGROUP2_MAGIC 0x63677270	      /* Linux 4.5, magic.h */
+#define PT_MADV_WIPEONFORK 18		      /* Linux 4.14, mman.h */
+#define PT_FD_PIDFS_ROOT (-10002)	      /* Linux 6.17, fcntl.h */
+#define PT_FILEID_KERNFS 0xfe		      /* Linux 6.14, exportfs.h */
+#define PT_RENAME_NOREPLACE (1U << 0)	      /* Linux 3.15, fs.h */
+#define PT_RENAME_EXCHANGE (1U << 1)	      /* Linux 3.15, fs.h */
+#define PT_TMPFS_MAGIC 0x01021994	      /* magic.h */
+#define PT_OPEN_TREE_CLONE 1U		      /* Linux 5.2, mount.h */
+#define PT_MOVE_FROM_EMPTY 0x04U	      /* Linux 5.2, mount.h */
+#define PT_MOVE_TO_EMPTY 0x40U		      /* Linux 5.2, mount.h */
+#define PT_FSOPEN_CLOEXEC 1U		      /* Linux 5.2, mount.h */
+#define PT_FSCONFIG_SET_STRING 1U	      /* Linux 5.2, mount.h */
+#define PT_FSCONFIG_CMD_CREATE 6U	      /* Linux 5.2, mount.h */
+#define PT_FSMOUNT_CLOEXEC 1U		      /* Linux 5.2, mount.h */
+#define PT_MOUNT_NOSUID 0x02U		      /* Linux 5.2, mount.h */
+#define PT_MOUNT_NODEV 0x04U		      /* Linux 5.2, mount.h */
+#define PT_MOUNT_NOEXEC 0x08U		      /* Linux 5.2, mount.h */
+#define PT_PROPAGATION_PRIVATE (1U << 18)     /* mount.h */
+#define PT_UMOUNT_DETACH 2		      /* Linux 2.4.11, fs.h */
+#define PT_UMOUNT_NOFOLLOW 8		      /* Linux 2.6.34, fs.h */
+#define PT_PIDFD_MOUNT_NAMESPACE _IO(0xFF, 3) /* Linux 6.11, pidfd.h */
+#define PT_AT_EMPTY_PATH 0x1000		      /* Linux 2.6.39, fcntl.h */
 
 /* Linux 5.3, sched.h; grown in 5.5 (set_tid) and 5.7 (cgroup). */
 struct pt_clone_args {
@@ -356,6 +388,60 @@ static inline int sys_open_tree(int fd)
 			PT_OPEN_TREE_CLONE | PT_AT_EMPTY_PATH | O_CLOEXEC));
 }
 
+/* Attaches what sys_open_tree() made to a name; -EINVAL in another namespace.
+ */
+static inline int sys_move_mount(int tree, int dir, const char *name)
+{
+	return pt_sys_result(
+		syscall(SYS_move_mount, tree, "", dir, name,
+			PT_MOVE_FROM_EMPTY | (*name ? 0 : PT_MOVE_TO_EMPTY)));
+}
+
+/* A file system to be configured.  Linux 5.2. */
+static inline int sys_fsopen(const char *type)
+{
+	return pt_sys_result(syscall(SYS_fsopen, type, PT_FSOPEN_CLOEXEC));
+}
+
+static inline int sys_fsconfig(int fs, unsigned int command, const char *key,
+			       const char *value)
+{
+	return pt_sys_result(syscall(SYS_fsconfig, fs, command, key, value, 0));
+}
+
+/* A mount of it, attached nowhere, with PT_MOUNT_ of what it has not. */
+static inline int sys_fsmount(int fs, unsigned int attributes)
+{
+	return pt_sys_result(
+		syscall(SYS_fsmount, fs, PT_FSMOUNT_CLOEXEC, attributes));
+}
+
+/* What is mounted below is seen nowhere else.  Linux 5.12. */
+static inline int sys_mount_private(int mount)
+{
+	const struct {
+		uint64_t set, clear, propagation, user_namespace;
+	} attributes = { .propagation = PT_PROPAGATION_PRIVATE };
+
+	return pt_sys_result(syscall(SYS_mount_setattr, mount, "",
+				     PT_AT_EMPTY_PATH, &attributes,
+				     sizeof(attributes)));
+}
+
+/* At once, whoever still uses it. */
+static inline int sys_unmount(const char *path, int flags)
+{
+	return pt_sys_result(
+		syscall(SYS_umount2, path, PT_UMOUNT_DETACH | flags));
+}
+
+/* The mount namespace of a process.  Linux 6.11. */
+static inline int sys_pidfd_mount_namespace(int pidfd)
+{
+	return pt_sys_result(
+		syscall(SYS_ioctl, pidfd, PT_PIDFD_MOUNT_NAMESPACE, 0));
+}
+
 /* trusted.* of a pidfd since Linux 6.17. */
 static inline int sys_set_xattr(int fd, const char *name, const char *value)
 {
@@ -521,6 +607,14 @@ static inline int sys_path_file(const char *path, struct statx *ret_found)
 				     STATX_BASIC_STATS, ret_found));
 }
 
+/* Of what has the name in a directory, be it a link. */
+static inline int sys_file_at(int dir, const char *name,
+			      struct statx *ret_found)
+{
+	return pt_sys_result(syscall(SYS_statx, dir, name, AT_SYMLINK_NOFOLLOW,
+				     STATX_BASIC_STATS, ret_found));
+}
+
 /* Kind, size and times of what @fd is open on. */
 static inline int sys_file(int fd, struct statx *ret_found)
 {
@@ -555,6 +649,17 @@ static inline int sys_unlock(int fd)
 	return pt_sys_result(syscall(SYS_flock, fd, LOCK_UN));
 }
 
+/*
+ * For this process alone, and for no child of fork(): until any descriptor that
+ * it has of the file is closed; -EAGAIN, -EACCES while another has it.
+ */
+static inline int sys_lock_record(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return pt_sys_result(fcntl(fd, F_SETLK, &whole));
+}
+
 static inline int sys_fchmod(int fd, mode_t mode)
 {
 	return pt_sys_result(syscall(SYS_fchmod, fd, mode));
@@ -563,6 +668,17 @@ static inline int sys_fchmod(int fd, mode_t mode)
 static inline int sys_unlink(int dir, const char *name)
 {
 	return pt_sys_result(syscall(SYS_unlinkat, dir, name, 0));
+}
+
+static inline int sys_mkdir(const char *path, mode_t mode)
+{
+	return pt_sys_result(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+
+static inline int sys_rmdir(const char *path)
+{
+	return pt_sys_result(
+		syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
 
 /* A second name; of a link itself, where it is one. */

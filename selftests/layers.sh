@@ -16,15 +16,15 @@ layers()
 	pidtrack base
 	options sys text
 	lines
-	quiet owner file foreign clone names directory procfs caps dumpable descriptors
-	fingerprint child pids
+	quiet owner file foreign clone names directory procfs caps dumpable descriptors pin
+	fingerprint child pids pins
 	request attempt
 	record launchpad status cgroup
 	recorded sweep
 	verify removal tree ending
 	watch
 	uring epoll
-	ring pin stop
+	ring stop
 	features process
 	slots
 	told ladder

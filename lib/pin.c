@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "pin.h"
+
+#include <limits.h>
+
+#include "sys.h"
+#include "text.h"
+
+/* ---- names ---- */
+
+static bool stands_for_itself(unsigned char byte, bool first)
+{
+	return byte > 0x20 && byte < 0x7f && byte != '/' && byte != '%' &&
+	       !(first && byte == '.');
+}
+
+int pt_pin_name(const char *label, char ret_name[PT_PIN_NAME_SIZE])
+{
+	struct pt_text name = PT_TEXT(ret_name, PT_PIN_NAME_SIZE);
+
+	for (const char *at = label; *at; at++) {
+		unsigned char byte = (unsigned char)*at;
+
+		if (stands_for_itself(byte, at == label)) {
+			pt_text_byte(&name, *at);
+			continue;
+		}
+		pt_text_byte(&name, '%');
+		pt_text_hex(&name, byte, 2);
+	}
+	return name.overflow ? -ENAMETOOLONG : 0;
+}
+
+int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE])
+{
+	struct pt_text label = PT_TEXT(ret_label, PT_PIN_NAME_SIZE);
+	char again[PT_PIN_NAME_SIZE];
+
+	for (const char *at = name; *at; at++) {
+		int high, low;
+
+		if (*at != '%') {
+			pt_text_byte(&label, *at);
+			continue;
+		}
+		high = pt_text_hex_digit(at[1]);
+		low = high < 0 ? -1 : pt_text_hex_digit(at[2]);
+		if (low < 0 || high + low == 0)
+			return -EBADMSG;
+		pt_text_byte(&label, (char)(high << 4 | low));
+		at += 2;
+	}
+	if (label.length == 0 || label.overflow)
+		return -EBADMSG;
+	/* two names of one label would be two pins of it */
+	return pt_pin_name(ret_label, again) == 0 && strcmp(again, name) == 0 ?
+		       0 :
+		       -EBADMSG;
+}
+
+/* ---- pidfds and mounts ---- */
+
+bool pt_pin_is_pidfd(int fd)
+{
+	struct statfs fs;
+
+	return sys_fstatfs(fd, &fs) >= 0 &&
+	       (uint64_t)fs.f_type == PT_PIDFS_MAGIC;
+}
+
+/* Detached; of what cannot be mounted the kernel says -EINVAL. */
+static int make_tree(int pidfd)
+{
+	int tree = sys_open_tree(pidfd);
+
+	return tree == -EINVAL || tree == -ENOSYS ? -EOPNOTSUPP : tree;
+}
+
+int pt_pin_check(void)
+{
+	CLEANUP(fd_closep) int self = -1;
+	int tree;
+
+	self = sys_pidfd_open(sys_getpid(), 0);
+	if (self < 0)
+		return self == -ENOSYS ? -EOPNOTSUPP : self;
+	tree = make_tree(self);
+	if (tree < 0)
+		return tree;
+	fd_close(tree);
+	return 0;
+}
+
+int pt_pin_claim(int dir, const char *name)
+{
+	int fd = sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+			  0600);
+
+	if (fd < 0)
+		return fd;
+	fd_close(fd);
+	return 0;
+}
+
+int pt_pin_mount(int dir, const char *name, int pidfd)
+{
+	int tree, r;
+
+	tree = make_tree(pidfd);
+	if (tree < 0)
+		return tree;
+	r = sys_move_mount(tree, dir, name);
+	sys_close(tree);
+	return r == -EINVAL || r == -ENOENT ? -ESTALE : r;
+}
+
+/* What has the name, be it what it may: nothing is done to it by this. */
+static int open_place(int dir, const char *name)
+{
+	return sys_open(dir, name, O_PATH | O_NOFOLLOW, 0);
+}
+
+/* Whether it is of the directory's own file system, not mounted there. */
+static bool is_plain(int dir, int place)
+{
+	struct statx of_dir, of_place;
+
+	return sys_file(dir, &of_dir) >= 0 && sys_file(place, &of_place) >= 0 &&
+	       of_dir.stx_dev_major == of_place.stx_dev_major &&
+	       of_dir.stx_dev_minor == of_place.stx_dev_minor &&
+	       S_ISREG(of_place.stx_mode);
+}
+
+int pt_pin_open(int dir, const char *name)
+{
+	CLEANUP(fd_closep) int place = -1;
+	CLEANUP(fd_closep) int pidfd = -1;
+
+	place = open_place(dir, name);
+	if (place < 0)
+		return place;
+	if (!pt_pin_is_pidfd(place))
+		return is_plain(dir, place) ? -ENODATA : -EBADF;
+	pidfd = sys_open(dir, name, O_RDWR | O_NOFOLLOW, 0);
+	if (pidfd < 0)
+		return pidfd;
+	return pt_pin_is_pidfd(pidfd) ? fd_take(&pidfd) : -EBADF;
+}
+
+/* ---- letting go ---- */
+
+bool pt_pin_leads_to(const char *path, int dir)
+{
+	struct statx of_path, of_dir;
+
+	return sys_path_file(path, &of_path) >= 0 &&
+	       sys_file(dir, &of_dir) >= 0 &&
+	       of_path.stx_dev_major == of_dir.stx_dev_major &&
+	       of_path.stx_dev_minor == of_dir.stx_dev_minor &&
+	       of_path.stx_ino == of_dir.stx_ino;
+}
+
+static int unmount_pin(int dir, const char *path, const char *name)
+{
+	char bytes[PATH_MAX + PT_PIN_NAME_SIZE];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	int r;
+
+	pt_text_field(&text, "/proc/self/fd/", (uint64_t)dir);
+	pt_text_byte(&text, '/');
+	pt_text_string(&text, name);
+	r = sys_unmount(bytes, PT_UMOUNT_NOFOLLOW);
+	if (r != -ENOENT || !pt_pin_leads_to(path, dir))
+		return r;
+
+	text = (struct pt_text)PT_TEXT(bytes, sizeof(bytes));
+	pt_text_string(&text, path);
+	pt_text_byte(&text, '/');
+	pt_text_string(&text, name);
+	return text.overflow ? -ENAMETOOLONG :
+			       sys_unmount(bytes, PT_UMOUNT_NOFOLLOW);
+}
+
+/* Whether a place is the process that has @inode. */
+static bool is_of(int place, uint64_t inode)
+{
+	uint64_t its;
+
+	return pt_pin_is_pidfd(place) && sys_inode(place, &its) >= 0 &&
+	       its == inode;
+}
+
+int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode)
+{
+	int place, r = 0;
+
+	place = open_place(dir, name);
+	if (place < 0)
+		return place == -ENOENT ? 0 : place;
+	if (is_of(place, inode))
+		r = unmount_pin(dir, path, name);
+	else if (!is_plain(dir, place))
+		r = -ESTALE;
+	fd_close(place);
+	return r < 0 ? r : sys_unlink(dir, name);
+}

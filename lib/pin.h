@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * A pin: a pidfd mounted on a file, so that it can be opened as long as that
+ * mount is there, whoever lives; and the name of that file, which is made of a
+ * label.  Knows no trackers.  Linux 6.14; the status of who was reaped since
+ * 6.15.
+ */
+#ifndef PT_PIN_H
+#define PT_PIN_H
+
+#include "base.h"
+
+#define PT_PIN_NAME_SIZE 256 /* with the final NUL */
+
+/*
+ * The name of a label's pin: '/' and '%', a dot in front, and all but printable
+ * ASCII are %XX.  It is never "." or "..", and never hidden.
+ *
+ * Return: 0; -ENAMETOOLONG if it would be longer than any file's.
+ */
+int pt_pin_name(const char *label, char ret_name[PT_PIN_NAME_SIZE]);
+
+/* And back; -EBADMSG if no label has that name. */
+int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE]);
+
+/* Whether pidfds can be mounted: 0, -EPERM; -EOPNOTSUPP before Linux 6.14. */
+int pt_pin_check(void);
+
+/* Whether it is a pidfd, of Linux 6.9 or later. */
+bool pt_pin_is_pidfd(int fd);
+
+/*
+ * A file for a pin to be.
+ *
+ * Return: 0; -EEXIST if there is one of that name, -ENOSPC and the like.
+ */
+int pt_pin_claim(int dir, const char *name);
+
+/*
+ * Mounts @pidfd on that file; makes system calls and nothing else.
+ *
+ * Return: 0; -ESTALE if @dir is not mounted in our namespace, or no more;
+ *         -ENOSPC at fs.mount-max, -EPERM, -EOPNOTSUPP.
+ */
+int pt_pin_mount(int dir, const char *name, int pidfd);
+
+/*
+ * A pidfd out of a pin.
+ *
+ * Return: it; -ENODATA if nothing is mounted on the file, -EBADF if it is no
+ *         pidfd; -ENOENT, -EMFILE and the like.
+ */
+int pt_pin_open(int dir, const char *name);
+
+/* Whether @path is, here and now, what @dir is open on. */
+bool pt_pin_leads_to(const char *path, int dir);
+
+/*
+ * Unmounts the pin of the process that has @inode, and removes the file; one
+ * with nothing mounted on it too, of which there may be none.
+ *
+ * @path: of @dir, for want of /proc
+ *
+ * Return: 0; -ESTALE if something else is mounted there, which stays.
+ */
+int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode);
+
+#endif

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "pins.h"
+
+#include <limits.h>
+#include <stdatomic.h>
+
+#include "pin.h"
+#include "sys.h"
+#include "text.h"
+
+#define MARKER ".pidtrack-pins"
+#define MARKER_SIZE 128
+#define TRIES 16 /* while others make and remove it */
+
+/* ---- who has which, in this process ---- */
+
+/*
+ * A lock of this process is no lock against itself, and it is lost when any
+ * descriptor of the marker is closed: a second tracker must not even open it.
+ * Each word is a pid and a device; those of another pid are of before fork().
+ */
+static _Atomic uint64_t seats[64];
+
+static int take_seat(const struct statx *root, _Atomic uint64_t **ret_seat)
+{
+	const uint64_t pid = (uint64_t)sys_getpid() << 32;
+	const uint64_t mine = pid | (uint32_t)(root->stx_dev_major << 20 ^
+					       root->stx_dev_minor);
+	_Atomic uint64_t *seat = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(seats) && !seat; i++) {
+		uint64_t has = atomic_load(&seats[i]);
+
+		if (has >> 32 != pid >> 32 &&
+		    atomic_compare_exchange_strong(&seats[i], &has, mine))
+			seat = &seats[i];
+	}
+	if (!seat)
+		return -EMFILE;
+	/* two at once may both lose, but never both win */
+	for (size_t i = 0; i < ARRAY_SIZE(seats); i++) {
+		if (&seats[i] != seat && atomic_load(&seats[i]) == mine) {
+			atomic_store(seat, 0);
+			return -EBUSY;
+		}
+	}
+	*ret_seat = seat;
+	return 0;
+}
+
+/* ---- the marker ---- */
+
+struct mark {
+	uint64_t namespace; /* inode of the mount namespace that has the pins */
+	bool made;
+};
+
+static int our_namespace(uint64_t *ret_inode)
+{
+	CLEANUP(fd_closep) int self = -1;
+	CLEANUP(fd_closep) int namespace = -1;
+
+	self = sys_pidfd_open(sys_getpid(), 0);
+	if (self < 0)
+		return self;
+	namespace = sys_pidfd_mount_namespace(self);
+	if (namespace < 0)
+		return namespace;
+	return sys_inode(namespace, ret_inode);
+}
+
+static void mark_text(const struct mark *mark, struct pt_text *text)
+{
+	pt_text_string(text, "pidtrack-pins=1\n");
+	pt_text_field(text, "mount-namespace=", mark->namespace);
+	pt_text_field(text, "\nmade=", mark->made);
+	pt_text_byte(text, '\n');
+}
+
+/* Whether the bytes are those of a marker that is, or is not, of @mark's. */
+static bool mark_is(const char *bytes, size_t n, const struct mark *mark)
+{
+	char expected[MARKER_SIZE];
+	struct pt_text text = PT_TEXT(expected, sizeof(expected));
+
+	mark_text(mark, &text);
+	return n == text.length && memcmp(bytes, expected, n) == 0;
+}
+
+static int read_mark(int marker, struct mark *ret_mark)
+{
+	struct mark mark = { 0 };
+	char bytes[MARKER_SIZE];
+	int n, r;
+
+	r = our_namespace(&mark.namespace);
+	if (r < 0)
+		return r;
+	n = sys_read(marker, bytes, sizeof(bytes));
+	if (n < 0)
+		return n;
+	for (int made = 0; made < 2; made++) {
+		mark.made = made;
+		if (mark_is(bytes, (size_t)n, &mark)) {
+			*ret_mark = mark;
+			return 0;
+		}
+	}
+	return n > 16 && memcmp(bytes, "pidtrack-pins=1\n", 16) == 0 ?
+		       -EREMOTE :
+		       -EPERM;
+}
+
+static int write_mark(int mount, const struct mark *mark, int *ret_marker)
+{
+	CLEANUP(fd_closep) int marker = -1;
+	char bytes[MARKER_SIZE];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	int r;
+
+	mark_text(mark, &text);
+	marker = sys_open(mount, MARKER, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (marker < 0)
+		return marker;
+	r = sys_write(marker, bytes, text.length);
+	if (r < 0)
+		return r;
+	r = sys_lock_record(marker);
+	if (r < 0)
+		return r;
+	*ret_marker = fd_take(&marker);
+	return 0;
+}
+
+/* ---- the mount ---- */
+
+/* Private, attached nowhere yet, empty. */
+static int make_mount(void)
+{
+	CLEANUP(fd_closep) int fs = -1;
+	int r;
+
+	fs = sys_fsopen("tmpfs");
+	if (fs < 0)
+		return fs;
+	r = sys_fsconfig(fs, PT_FSCONFIG_SET_STRING, "source", "pidtrack");
+	if (r >= 0)
+		r = sys_fsconfig(fs, PT_FSCONFIG_SET_STRING, "mode", "0700");
+	if (r >= 0)
+		r = sys_fsconfig(fs, PT_FSCONFIG_CMD_CREATE, NULL, NULL);
+	if (r < 0)
+		return r;
+	return sys_fsmount(fs,
+			   PT_MOUNT_NOSUID | PT_MOUNT_NODEV | PT_MOUNT_NOEXEC);
+}
+
+static int unmount_dir(const struct pt_pins *pins)
+{
+	char bytes[64];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	int r;
+
+	pt_text_field(&text, "/proc/self/fd/", (uint64_t)pins->dir);
+	r = sys_unmount(bytes, 0);
+	if (r != -ENOENT)
+		return r;
+	return pt_pin_leads_to(pins->path, pins->dir) ?
+		       sys_unmount(pins->path, PT_UMOUNT_NOFOLLOW) :
+		       -ENOENT;
+}
+
+/*
+ * Mounts on @below, whose flock we have.  Where the mount it is on is shared
+ * this one is too, at first: before there is any pin it is made private.
+ */
+static int attach_mount(const struct pt_pins *pins, int mount, int below)
+{
+	int r;
+
+	r = sys_move_mount(mount, below, "");
+	if (r < 0)
+		return r;
+	r = sys_mount_private(mount);
+	if (r < 0)
+		unmount_dir(pins);
+	return r;
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool is_empty(int dir)
+{
+	_Alignas(struct pt_listed) char bytes[512];
+	int n;
+
+	while ((n = sys_getdents(dir, bytes, sizeof(bytes))) > 0) {
+		for (int at = 0; at < n;) {
+			const struct pt_listed *listed =
+				(const void *)(bytes + at);
+
+			if (!is_dot(listed->name))
+				return false;
+			at += listed->length;
+		}
+	}
+	return n == 0;
+}
+
+/* What the mount is on must be ours, or whoever's it is could take it away. */
+static int check_below(int below)
+{
+	struct statx found;
+	int r;
+
+	r = sys_file(below, &found);
+	if (r < 0)
+		return r;
+	if (found.stx_uid != geteuid() || found.stx_mode & 0022)
+		return -EPERM;
+	return is_empty(below) ? 0 : -ENOTEMPTY;
+}
+
+/* Its marker is there, and locked, before anybody can see it. */
+static int mount_marked(struct pt_pins *pins, int below,
+			const struct mark *mark)
+{
+	CLEANUP(fd_closep) int mount = -1;
+	struct statx root;
+	int r;
+
+	mount = make_mount();
+	if (mount < 0)
+		return mount;
+	pins->dir = sys_open(mount, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (pins->dir < 0)
+		return pins->dir;
+	r = sys_file(pins->dir, &root);
+	if (r >= 0)
+		r = take_seat(&root, &pins->seat);
+	if (r >= 0)
+		r = write_mark(pins->dir, mark, &pins->marker);
+	return r < 0 ? r : attach_mount(pins, mount, below);
+}
+
+/* On a directory without a mount of ours; -EAGAIN if there is one by now. */
+static int mount_on(struct pt_pins *pins, int below, bool made)
+{
+	struct mark mark = { .made = made };
+	int r;
+
+	r = our_namespace(&mark.namespace);
+	if (r < 0)
+		return r;
+	r = sys_lock(below);
+	if (r < 0)
+		return r == -EAGAIN ? -EBUSY : r;
+	r = pt_pin_leads_to(pins->path, below) ? check_below(below) : -EAGAIN;
+	if (r >= 0)
+		r = mount_marked(pins, below, &mark);
+	sys_unlock(below);
+	pins->made = made;
+	return r == -ENOENT ? -EAGAIN : r;
+}
+
+/* ---- opening ---- */
+
+static bool is_private(const struct statx *found, uint32_t type, uint32_t mode)
+{
+	return (found->stx_mode & S_IFMT) == type &&
+	       (found->stx_mode & 07777) == mode && found->stx_uid == geteuid();
+}
+
+/* Whether @dir is the root of a file system as we make them. */
+static bool is_ours(int dir, const struct statx *root)
+{
+	struct statfs fs;
+
+	return sys_fstatfs(dir, &fs) >= 0 &&
+	       (uint64_t)fs.f_type == PT_TMPFS_MAGIC &&
+	       is_private(root, S_IFDIR, 0700);
+}
+
+/* The mount that is there; the marker is in it. */
+static int enter(struct pt_pins *pins, const struct statx *marked)
+{
+	struct statx root;
+	struct mark mark;
+	int r;
+
+	r = sys_file(pins->dir, &root);
+	if (r < 0)
+		return r;
+	if (!is_ours(pins->dir, &root) || !is_private(marked, S_IFREG, 0600))
+		return -EPERM;
+	r = take_seat(&root, &pins->seat);
+	if (r < 0)
+		return r;
+
+	pins->marker = sys_open(pins->dir, MARKER, O_RDWR | O_NOFOLLOW, 0);
+	if (pins->marker < 0)
+		return pins->marker;
+	r = sys_lock_record(pins->marker);
+	if (r < 0)
+		return r == -EAGAIN || r == -EACCES ? -EBUSY : r;
+	/* who had it before us may have removed it all */
+	if (!pt_pin_leads_to(pins->path, pins->dir))
+		return -EAGAIN;
+	r = read_mark(pins->marker, &mark);
+	if (r < 0)
+		return r;
+	pins->made = mark.made;
+	return 0;
+}
+
+static void close_all(struct pt_pins *pins)
+{
+	pins->marker = fd_close(pins->marker);
+	pins->dir = fd_close(pins->dir);
+	if (pins->seat)
+		atomic_store(pins->seat, 0);
+	pins->seat = NULL;
+}
+
+static int try_open(struct pt_pins *pins, bool *made)
+{
+	struct statx marked;
+	int r;
+
+	r = sys_mkdir(pins->path, 0700);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	*made = *made || r >= 0;
+	pins->dir = sys_open(AT_FDCWD, pins->path,
+			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (pins->dir < 0)
+		return pins->dir == -ENOENT ? -EAGAIN : pins->dir;
+
+	r = sys_file_at(pins->dir, MARKER, &marked);
+	if (r >= 0)
+		return enter(pins, &marked);
+	if (r == -ENOENT) {
+		CLEANUP(fd_closep) int below = fd_take(&pins->dir);
+
+		return mount_on(pins, below, *made);
+	}
+	return r;
+}
+
+static int make_absolute(const char *path, char **ret_path)
+{
+	char bytes[PATH_MAX];
+	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
+	int r;
+
+	if (path[0] == 0)
+		return -ENOENT;
+	if (path[0] != '/') {
+		r = sys_getcwd(bytes, sizeof(bytes));
+		if (r < 0)
+			return r;
+		if (bytes[0] != '/')
+			return -ENOENT;
+		text.length = strlen(bytes);
+		pt_text_byte(&text, '/');
+	}
+	pt_text_string(&text, path);
+	/* with one behind it, a link at its end would be followed */
+	while (text.length > 1 && bytes[text.length - 1] == '/')
+		bytes[--text.length] = 0;
+	if (text.overflow)
+		return -ENAMETOOLONG;
+	*ret_path = strdup(bytes);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+static struct pt_pins *free_pins(struct pt_pins *pins)
+{
+	close_all(pins);
+	free(pins->path);
+	free(pins);
+	return NULL;
+}
+
+int pt_pins_open(const char *path, struct pt_pins **ret_pins)
+{
+	struct pt_pins *pins;
+	bool made = false;
+	int r;
+
+	r = pt_pin_check();
+	if (r < 0)
+		return r;
+	pins = calloc(1, sizeof(*pins));
+	if (!pins)
+		return -ENOMEM;
+	pins->dir = pins->marker = -1;
+	r = make_absolute(path, &pins->path);
+	for (int i = 0; r >= 0 && i < TRIES; i++) {
+		r = try_open(pins, &made);
+		if (r >= 0) {
+			*ret_pins = pins;
+			return 0;
+		}
+		close_all(pins);
+		if (r == -EAGAIN)
+			r = 0;
+	}
+	if (made)
+		sys_rmdir(pins->path);
+	free_pins(pins);
+	return r < 0 ? r : -EBUSY;
+}
+
+/* ---- what is in it ---- */
+
+void pt_pins_list_done(struct pt_pins_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->names[i]);
+	free(list->names);
+	*list = (struct pt_pins_list){ 0 };
+}
+
+static int add_name(struct pt_pins_list *list, const char *name)
+{
+	if ((list->n & (list->n - 1)) == 0) {
+		char **names = reallocarray(list->names,
+					    list->n == 0 ? 1 : list->n * 2,
+					    sizeof(*names));
+
+		if (!names)
+			return -ENOMEM;
+		list->names = names;
+	}
+	list->names[list->n] = strdup(name);
+	if (!list->names[list->n])
+		return -ENOMEM;
+	list->n++;
+	return 0;
+}
+
+static int add_listed(struct pt_pins_list *list, const char *bytes, int n)
+{
+	while (n > 0) {
+		const struct pt_listed *listed = (const void *)bytes;
+		int r = listed->name[0] == '.' ? 0 :
+						 add_name(list, listed->name);
+
+		if (r < 0)
+			return r;
+		bytes += listed->length;
+		n -= listed->length;
+	}
+	return 0;
+}
+
+int pt_pins_list(const struct pt_pins *pins, struct pt_pins_list *ret_list)
+{
+	CLEANUP(pt_pins_list_done) struct pt_pins_list list = { 0 };
+	_Alignas(struct pt_listed) char bytes[8192];
+	int n, r = 0;
+
+	n = sys_rewind(pins->dir);
+	if (n < 0)
+		return n;
+	while (r >= 0 &&
+	       (n = sys_getdents(pins->dir, bytes, sizeof(bytes))) > 0)
+		r = add_listed(&list, bytes, n);
+	if (r < 0 || n < 0)
+		return r < 0 ? r : n;
+	*ret_list = list;
+	list = (struct pt_pins_list){ 0 };
+	return 0;
+}
+
+/* ---- closing ---- */
+
+struct pt_pins *pt_pins_close(struct pt_pins *pins)
+{
+	CLEANUP(pt_pins_list_done) struct pt_pins_list list = { 0 };
+
+	if (!pins)
+		return NULL;
+	if (pt_pins_list(pins, &list) >= 0 && list.n == 0 &&
+	    unmount_dir(pins) >= 0 && pins->made)
+		sys_rmdir(pins->path);
+	return free_pins(pins);
+}
+
+struct pt_pins *pt_pins_abandon(struct pt_pins *pins)
+{
+	if (!pins)
+		return NULL;
+	pins->seat = NULL; /* it says another pid */
+	return free_pins(pins);
+}
