@@ -3,6 +3,7 @@
  * Attaching: open first, then look, then compare.
  */
 #include "base.h"
+#include "label.h"
 #include "options.h"
 #include "procfs.h"
 #include "status.h"
@@ -49,6 +50,29 @@ static int ask_child(struct attach *attach)
 	return 0;
 }
 
+/* What it carries itself, and nothing else has told. */
+static int take_carried(const struct pt_place *place, struct attach *attach)
+{
+	unsigned char payload[PT_RECORD_PAYLOAD_MAX];
+	char label[PT_LABEL_MAX + 1];
+
+	if (!place->pidfs)
+		return 0;
+	if (!attach->label) {
+		/* without a label nothing of ours is there */
+		if (pt_label_get(attach->pidfd, label) == 0)
+			return 0;
+		attach->label = strdup(label);
+		if (!attach->label)
+			return -ENOMEM;
+	}
+	if (attach->payload)
+		return 0;
+	return pt_payload_new(payload,
+			      pt_label_get_payload(attach->pidfd, payload),
+			      &attach->payload);
+}
+
 /* Takes in the process of attach->pidfd. */
 static int admit(struct pidtrack *tracker, struct attach *attach)
 {
@@ -59,6 +83,9 @@ static int admit(struct pidtrack *tracker, struct attach *attach)
 
 	r = pt_look_at(&set->place, attach->pidfd, attach->pid, &look);
 	if (r < 0 && !is_hidden(r))
+		return r;
+	r = take_carried(&set->place, attach);
+	if (r < 0)
 		return r;
 	r = pt_set_reserve(set, &process);
 	if (r < 0)

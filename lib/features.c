@@ -219,7 +219,7 @@ static int try_exit_info(int pidfd, pid_t pid)
 
 static int try_xattr(int pidfd, pid_t pid)
 {
-	int r = sys_set_xattr(pidfd, "trusted.pidtrack.probe", "1");
+	int r = sys_set_xattr(pidfd, "trusted.pidtrack.probe", "1", 1);
 
 	sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
 	return r;

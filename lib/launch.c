@@ -170,6 +170,7 @@ static int do_spawn(struct pidtrack *tracker, void *argument)
 	}
 
 	look_early(&tracker->set, launch->process);
+	pt_set_label(&tracker->set, launch->process);
 	/* here, lest another thread is told of its end before */
 	*launch->ret_process = launch->process;
 	pt_set_watch(&tracker->set, launch->process);

@@ -4,6 +4,7 @@
  */
 #include "base.h"
 #include "ending.h"
+#include "label.h"
 #include "options.h"
 #include "procfs.h"
 #include "record.h"
@@ -88,11 +89,15 @@ struct packing {
 static int do_set_payload(struct pidtrack *tracker, void *argument)
 {
 	struct packing *packing = argument;
-	struct pt_payload *before = packing->process->payload;
+	struct pidtrack_process *process = packing->process;
+	struct pt_payload *before = process->payload;
 
-	(void)tracker;
-	packing->process->payload = packing->payload;
+	process->payload = packing->payload;
 	packing->payload = before;
+	if (process->payload)
+		pt_set_label(&tracker->set, process);
+	else if (before && process->label && tracker->set.place.pidfs)
+		pt_label_drop_payload(process->pidfd);
 	return 0;
 }
 

@@ -290,6 +290,9 @@ int pidtrack_spawn(struct pidtrack *tracker,
  * A process attached twice is two objects, and each is told of everything; the
  * status of a child comes by waiting to one and is recovered for the other.
  *
+ * It has the label and payload that it carries itself: since Linux 6.17 those
+ * that a tracker with CAP_SYS_ADMIN launched it with, found by such a one.
+ *
  * Linux 5.3 (pidfd_open); @inode since Linux 6.9 (pidfs).
  */
 int pidtrack_attach(struct pidtrack *tracker, pid_t pid, uint64_t inode,
@@ -396,7 +399,8 @@ const char *pidtrack_process_label(const struct pidtrack_process *process);
 
 /*
  * Bytes of the host's that go where its label goes: into records that are
- * written of it, and with those of a record that it is attached from.
+ * written of it, from a record that it is attached from; and where a process
+ * carries its label, it carries these, as they were set last.
  *
  * @payload: @size bytes, at most 1024, copied; 0 of them: none from now on
  *
@@ -685,7 +689,8 @@ int pidtrack_verify(struct pidtrack *tracker,
 
 /*
  * Verifies, and attaches what was verified, with the label and the payload of
- * the record; @ret_comparison is filled in either way, and may be NULL.
+ * the record, or those it carries, as pidtrack_attach() has them;
+ * @ret_comparison is filled in either way, and may be NULL.
  *
  * @flags: PIDTRACK_ATTACH_
  *

@@ -4,13 +4,11 @@
 #include "lines.h"
 #include "sys.h"
 
-#define LABEL_MAX 255
-
 int pt_label_check(const char *label)
 {
 	if (label[0] == 0)
 		return -EINVAL;
-	if (strnlen(label, LABEL_MAX + 1) > LABEL_MAX)
+	if (strnlen(label, PT_LABEL_MAX + 1) > PT_LABEL_MAX)
 		return -ENAMETOOLONG;
 	for (; *label; label++) {
 		unsigned char byte = (unsigned char)*label;

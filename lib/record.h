@@ -22,6 +22,7 @@
 #include "fingerprint.h"
 #include "text.h"
 
+#define PT_LABEL_MAX 255 /* bytes, without the NUL */
 #define PT_RECORD_PAYLOAD_MAX 1024
 #define PT_RECORD_MAX 4096 /* bytes of the text */
 #define PT_RECORD_TEMPORARY_MAX 72

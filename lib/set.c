@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "set.h"
 
+#include "label.h"
 #include "ladder.h"
 #include "status.h"
 #include "sys.h"
@@ -369,6 +370,20 @@ int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process)
 	(*ret_process)->tracker = set->tracker;
 	set->statistics.tracked++;
 	return 0;
+}
+
+void pt_set_label(struct pt_set *set, const struct pidtrack_process *process)
+{
+	const struct pt_payload *payload = process->payload;
+	int r;
+
+	if (!set->place.pidfs || set->unlabelled || !process->label)
+		return;
+	r = pt_label_put(process->pidfd, process->label,
+			 payload ? payload->bytes : NULL,
+			 payload ? payload->size : 0);
+	if (r == -EPERM || r == -EACCES || r == -EOPNOTSUPP || r == -ENOSYS)
+		set->unlabelled = true;
 }
 
 int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,

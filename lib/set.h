@@ -24,6 +24,7 @@ struct pt_set {
 	struct pt_told told;
 	uint32_t n_ticks; /* things that are looked at by the timer */
 	bool renew_due;	  /* the ring is of no use until it is renewed */
+	bool unlabelled;  /* processes cannot carry labels here */
 
 	struct pidtrack_process *handed; /* in the event last handed out */
 	struct pidtrack_statistics statistics;
@@ -47,6 +48,9 @@ void pt_set_drop(struct pt_set *set, struct pidtrack_process *process);
 
 /* Watches a process from now on; its pid, pidfd and child are set. */
 void pt_set_watch(struct pt_set *set, struct pidtrack_process *process);
+
+/* Has a process carry its label and payload itself, if that is possible. */
+void pt_set_label(struct pt_set *set, const struct pidtrack_process *process);
 
 /* Asks for stops and continuations, or no longer. */
 int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,

@@ -443,10 +443,22 @@ static inline int sys_pidfd_mount_namespace(int pidfd)
 }
 
 /* trusted.* of a pidfd since Linux 6.17. */
-static inline int sys_set_xattr(int fd, const char *name, const char *value)
+static inline int sys_set_xattr(int fd, const char *name, const void *value,
+				size_t size)
 {
-	return pt_sys_result(
-		syscall(SYS_fsetxattr, fd, name, value, strlen(value), 0));
+	return pt_sys_result(syscall(SYS_fsetxattr, fd, name, value, size, 0));
+}
+
+/* Return: its size; -ENODATA; -ERANGE if it has more than @size bytes. */
+static inline int sys_get_xattr(int fd, const char *name, void *ret_value,
+				size_t size)
+{
+	return pt_sys_result(syscall(SYS_fgetxattr, fd, name, ret_value, size));
+}
+
+static inline int sys_remove_xattr(int fd, const char *name)
+{
+	return pt_sys_result(syscall(SYS_fremovexattr, fd, name));
 }
 
 /* ---- descriptors ---- */

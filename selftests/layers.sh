@@ -20,7 +20,7 @@ layers()
 	fingerprint child pids pins
 	request attempt
 	record launchpad status cgroup
-	recorded sweep
+	recorded label sweep
 	verify removal tree ending
 	watch
 	uring epoll
