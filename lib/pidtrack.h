@@ -885,6 +885,39 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
 			   struct pidtrack *tracker,
 			   const struct pidtrack_found **ret_found);
 
+/* ---- what an earlier life of the host left ---- */
+
+/* Processes that were found again, and those that could not be. */
+struct pidtrack_recovery;
+
+/* Lent by the recovery until it is freed.  May grow. */
+struct pidtrack_recovered {
+	struct pidtrack_process *process; /* tracked from now on; or NULL */
+	const struct pidtrack_comparison *comparison; /* never NULL */
+	int32_t error;		 /* 0, or why there is no process */
+	uint32_t reserved;	 /* 0 */
+	const char *name;	 /* that it was kept under; NULL of a handoff */
+	const char *label;	 /* or NULL */
+	const char *fingerprint; /* as it was handed over; or NULL */
+	const void *payload;	 /* @payload_size bytes; NULL if there are 0 */
+	size_t payload_size;
+};
+
+/*
+ * Tells the next.  Take all of them before the first event: a process that is
+ * freed meanwhile is told nevertheless.
+ *
+ * Return: 1 and *ret_recovered; 0 if there is nothing more.
+ *
+ * A recovery is nobody's thread's, but for one thread at a time.
+ */
+int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
+			   const struct pidtrack_recovered **ret_recovered);
+
+/* The processes stay tracked.  NULL is fine.  Return: NULL. */
+struct pidtrack_recovery *
+pidtrack_recovery_free(struct pidtrack_recovery *recovery);
+
 /* ---- what works here ---- */
 
 enum pidtrack_feature {

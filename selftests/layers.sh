@@ -22,7 +22,7 @@ layers()
 	record launchpad status cgroup
 	recorded label sweep
 	verify removal tree ending
-	watch
+	watch recovery
 	uring epoll
 	ring stop
 	features process
