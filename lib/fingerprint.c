@@ -492,6 +492,8 @@ PUBLIC const char *pidtrack_evidence_name(uint32_t evidence)
 		return "inode";
 	case PIDTRACK_EVIDENCE_EXE:
 		return "exe";
+	case PIDTRACK_EVIDENCE_PIN:
+		return "pin";
 	default:
 		return "unknown";
 	}

@@ -209,3 +209,31 @@ bool pt_ladder_outlives(const struct pidtrack_process *process)
 {
 	return process->stop && process->stop->tree;
 }
+
+bool pt_ladder_untold(const struct pidtrack_process *process)
+{
+	return process->stop && !is_told(process->stop);
+}
+
+int pt_ladder_restore(struct pt_stops *stops, struct pt_ring *ring,
+		      struct pidtrack_process *process,
+		      const struct pt_stop *as)
+{
+	struct pt_stop *stop;
+	int r;
+
+	r = ready(stops, ring, false);
+	if (r < 0)
+		return r;
+	stop = malloc(sizeof(*stop));
+	if (!stop)
+		return -ENOMEM;
+	*stop = *as;
+	stop->process = process;
+	process->stop = stop;
+	if (process->state == PT_STATE_RUNNING && !stop->failed) {
+		pt_stop_wait(stops, stop);
+		pt_stops_arm(stops);
+	}
+	return 0;
+}

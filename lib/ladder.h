@@ -56,6 +56,17 @@ bool pt_ladder_tell(struct pt_stops *stops, struct pidtrack_process *process,
 /* The process has ended; but what was done to it is still to be told. */
 void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process);
 
+/*
+ * A process has the ladder @as once more, with another deadline; -ENOMEM,
+ * -EMFILE and the like.
+ */
+int pt_ladder_restore(struct pt_stops *stops, struct pt_ring *ring,
+		      struct pidtrack_process *process,
+		      const struct pt_stop *as);
+
+/* Whether there is something that pt_ladder_tell() would tell. */
+bool pt_ladder_untold(const struct pidtrack_process *process);
+
 /* Whether a ladder will tell more, when the process has ended too. */
 bool pt_ladder_outlives(const struct pidtrack_process *process);
 

@@ -20,10 +20,12 @@ static int do_release(struct pidtrack *tracker, void *argument)
 PUBLIC struct pidtrack_process *
 pidtrack_process_free(struct pidtrack_process *process)
 {
-	if (!process ||
-	    pt_tracker_call(process->tracker, do_release, process) == -EBUSY)
-		return process;
-	return NULL;
+	int r;
+
+	if (!process)
+		return NULL;
+	r = pt_tracker_call(process->tracker, do_release, process);
+	return r == -EBUSY || r == -EINPROGRESS ? process : NULL;
 }
 
 PUBLIC pid_t pidtrack_process_pid(const struct pidtrack_process *process)

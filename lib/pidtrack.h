@@ -580,6 +580,7 @@ enum pidtrack_verdict {
 #define PIDTRACK_EVIDENCE_START (UINT32_C(1) << 2) /* start time, 10 ms */
 #define PIDTRACK_EVIDENCE_INODE (UINT32_C(1) << 3) /* of pidfs, unique */
 #define PIDTRACK_EVIDENCE_EXE (UINT32_C(1) << 4)   /* path; never decides */
+#define PIDTRACK_EVIDENCE_PIN (UINT32_C(1) << 5)   /* the pidfd was kept */
 
 /* May grow at its end. */
 struct pidtrack_comparison {
@@ -913,6 +914,59 @@ struct pidtrack_recovered {
  */
 int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
 			   const struct pidtrack_recovered **ret_recovered);
+
+/*
+ * Hands all processes over to the program that this one executes next: takes a
+ * descriptor of what there is to know, which that passes to
+ * pidtrack_handoff_resume().  It, and the pidfds of all processes, are not
+ * close-on-exec from here on, so execve(2) is to follow at once, in this very
+ * process; the number is for the host to pass on, as an argument or in the
+ * environment.
+ *
+ * Acknowledges the event handed out before, as pidtrack_next() does.  Each end
+ * is told exactly once, here or there; labels,
+ * payloads, ladders of one process alone,
+ * exit records to be written and what pidtrack_process_notify() asked for go
+ * along.  A process that was freed while it ran is reaped there silently.
+ * Userdata does not go along.
+ *
+ * Until pidtrack_handoff_cancel() every call that is not for any thread answers
+ * -EINPROGRESS, but for pidtrack_free(), which closes all of it.
+ *
+ * Return: 0; -EINPROGRESS if it is prepared already, or a ladder of several
+ *         processes is under way; -EOPNOTSUPP if a running process is bound to
+ *         the tracker's own thread, which execve(2) ends: of one that another
+ *         thread launched than the one that executes nobody knows; -ENOMEM,
+ *         -EMFILE, -ENFILE, -ENOSYS; -EBUSY, -ECHILD.  Then all is as it was.
+ */
+int pidtrack_handoff_prepare(struct pidtrack *tracker, int *ret_fd);
+
+/*
+ * There was no execve(2), or it failed: all is as before, and the descriptor of
+ * the handoff is closed.  Return: 0; -EINVAL if none is prepared; -EBUSY,
+ * -ECHILD.
+ */
+int pidtrack_handoff_cancel(struct pidtrack *tracker);
+
+/*
+ * Takes over what the program before has prepared: it may have had another
+ * version of this library, another backend, a thread or none.  Each pidfd is
+ * looked at, whether it is still the one of that very process, before it is
+ * used, and is close-on-exec again; where it is not, the process is looked for
+ * by its fingerprint.  What is not found either is told with its error: -ESRCH,
+ * -ESTALE or -ENODATA, as pidtrack_attach_record() has them.  No other
+ * descriptor is touched.  Takes @fd on success, and only then.
+ *
+ * Return: 0; -EINVAL if @fd is no sealed memfd, -EBADF if it is none at all;
+ *         -EBADMSG if it holds something else, or is damaged; -EPROTONOSUPPORT
+ *         if a later version asks for what this one cannot; -ESTALE if it is
+ *         another process's; -ENOMEM, -EMFILE, -ENFILE: try again;
+ * -EINPROGRESS, -EBUSY, -ECHILD.
+ *
+ * Linux 5.4; certain since 6.9 (pidfs).
+ */
+int pidtrack_handoff_resume(struct pidtrack *tracker, int fd,
+			    struct pidtrack_recovery **ret_recovery);
 
 /* The processes stay tracked.  NULL is fine.  Return: NULL. */
 struct pidtrack_recovery *

@@ -139,6 +139,20 @@ bool pt_ring_busy(const struct pt_ring *ring)
 			     pt_epoll_busy(ring->epoll);
 }
 
+void pt_ring_rouse(struct pt_ring *ring)
+{
+	if (ring->uring)
+		pt_uring_keep_readable(ring->uring);
+	else
+		pt_epoll_keep_readable(ring->epoll);
+}
+
+void pt_ring_settle(struct pt_ring *ring)
+{
+	if (ring->uring)
+		pt_uring_settle(ring->uring);
+}
+
 int pt_ring_flush(struct pt_ring *ring)
 {
 	return ring->uring ? pt_uring_flush(ring->uring) : 0;

@@ -86,6 +86,12 @@ void pt_ring_keep_readable(struct pt_ring *ring);
 /* Whether pt_ring_next() has something to tell, or to do first. */
 bool pt_ring_busy(const struct pt_ring *ring);
 
+/* It is readable, whatever has happened, until pt_ring_next(). */
+void pt_ring_rouse(struct pt_ring *ring);
+
+/* Does what was asked for and is no watch: reaps and closes; never blocks. */
+void pt_ring_settle(struct pt_ring *ring);
+
 /* Has the kernel know of everything asked for; never blocks. */
 int pt_ring_flush(struct pt_ring *ring);
 

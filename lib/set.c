@@ -728,6 +728,41 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 		pt_ring_flush(set->ring);
 }
 
+/* ---- over exec ---- */
+
+int pt_set_settle(struct pt_set *set)
+{
+	int r;
+
+	r = ensure_ring(set);
+	if (r < 0)
+		return r;
+	acknowledge_handed(set);
+	pt_ring_settle(set->ring);
+	return 0;
+}
+
+void pt_set_restore(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->released)
+		set->statistics.tracked--;
+	if (pt_ladder_untold(process))
+		process->tell |= PT_TELL_LADDER;
+	if (process->tell != 0) {
+		pt_told_add(&set->told, process);
+		pt_ring_rouse(set->ring);
+	}
+	if (!is_settled(process))
+		pt_set_watch(set, process);
+	start_stops(set, process);
+}
+
+void pt_set_forget(struct pt_set *set, struct pidtrack_process *process)
+{
+	process->stop = pt_stop_free(&set->stops, process->stop);
+	pt_set_drop(set, process);
+}
+
 /* ---- the whole ---- */
 
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,

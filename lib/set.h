@@ -67,6 +67,18 @@ int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
 int pt_set_record_end(struct pt_set *set, struct pidtrack_process *process,
 		      struct pt_ending *ending);
 
+/* Acknowledges what was handed out, and has all that follows from it happen. */
+int pt_set_settle(struct pt_set *set);
+
+/*
+ * A process that was another set's: all of it is as it was there, but for what
+ * waits on it.  It is told of, and watched, from now on.
+ */
+void pt_set_restore(struct pt_set *set, struct pidtrack_process *process);
+
+/* The reverse of pt_set_reserve(), with the ladder it may have been given. */
+void pt_set_forget(struct pt_set *set, struct pidtrack_process *process);
+
 /* The next event: 1, 0 or a negative errno.  Acknowledges the one before. */
 int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event);
 

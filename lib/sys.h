@@ -93,6 +93,7 @@ static inline int pt_sys_result(long r)
 #define PT_RENAME_NOREPLACE (1U << 0)	      /* Linux 3.15, fs.h */
 #define PT_RENAME_EXCHANGE (1U << 1)	      /* Linux 3.15, fs.h */
 #define PT_TMPFS_MAGIC 0x01021994	      /* magic.h */
+#define PT_MFD_NOEXEC_SEAL 0x0008U	      /* Linux 6.3, memfd.h */
 #define PT_OPEN_TREE_CLONE 1U		      /* Linux 5.2, mount.h */
 #define PT_MOVE_FROM_EMPTY 0x04U	      /* Linux 5.2, mount.h */
 #define PT_MOVE_TO_EMPTY 0x40U		      /* Linux 5.2, mount.h */
@@ -561,6 +562,39 @@ struct pt_listed {
 static inline int sys_getdents(int fd, void *ret_bytes, size_t size)
 {
 	return pt_sys_result(syscall(SYS_getdents64, fd, ret_bytes, size));
+}
+
+/*
+ * Linux 3.17.  A file without a name, to be sealed, close-on-exec, and never to
+ * be executed where that can be said: Linux 6.3.
+ */
+static inline int sys_memfd(const char *name)
+{
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int r;
+
+	r = pt_sys_result(
+		syscall(SYS_memfd_create, name, flags | PT_MFD_NOEXEC_SEAL));
+	if (r != -EINVAL)
+		return r;
+	return pt_sys_result(syscall(SYS_memfd_create, name, flags));
+}
+
+static inline int sys_seal(int fd, int seals)
+{
+	return pt_sys_result(syscall(PT_SYS_FCNTL, fd, F_ADD_SEALS, seals));
+}
+
+/* F_SEAL_; -EINVAL if it is none that can be sealed. */
+static inline int sys_seals(int fd)
+{
+	return pt_sys_result(syscall(PT_SYS_FCNTL, fd, F_GET_SEALS));
+}
+
+/* FD_CLOEXEC, or 0. */
+static inline int sys_cloexec(int fd)
+{
+	return pt_sys_result(syscall(PT_SYS_FCNTL, fd, F_GETFD));
 }
 
 static inline int sys_dup3(int from, int to, int flags)

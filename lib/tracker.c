@@ -19,6 +19,7 @@ struct call {
 	struct pidtrack *tracker;
 	int (*run)(struct pidtrack *tracker, void *argument);
 	void *argument;
+	bool frozen; /* while a handoff is prepared, too */
 };
 
 static int run_call(void *argument)
@@ -28,6 +29,8 @@ static int run_call(void *argument)
 	uint64_t before = pt_sys_calls;
 	int r;
 
+	if (tracker->handoff >= 0 && !call->frozen)
+		return -EINPROGRESS;
 	if (tracker->owner.moved) {
 		/* the thread before took its requests along when it ended */
 		pt_set_moved(&tracker->set);
@@ -42,7 +45,16 @@ int pt_tracker_call(struct pidtrack *tracker,
 		    int (*run)(struct pidtrack *tracker, void *argument),
 		    void *argument)
 {
-	struct call it = { tracker, run, argument };
+	struct call it = { tracker, run, argument, false };
+
+	return pt_owner_call(&tracker->owner, run_call, &it);
+}
+
+int pt_tracker_call_frozen(struct pidtrack *tracker,
+			   int (*run)(struct pidtrack *tracker, void *argument),
+			   void *argument)
+{
+	struct call it = { tracker, run, argument, true };
 
 	return pt_owner_call(&tracker->owner, run_call, &it);
 }
@@ -124,6 +136,7 @@ PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 	tracker = calloc(1, sizeof(*tracker));
 	if (!tracker)
 		return -ENOMEM;
+	tracker->handoff = -1;
 	r = init_tracker(tracker, copied.flags & PIDTRACK_THREAD);
 	if (r < 0) {
 		free(tracker);
@@ -139,10 +152,11 @@ PUBLIC struct pidtrack *pidtrack_free(struct pidtrack *tracker)
 		return tracker;
 
 	/* in the owner, while there is one: what is in flight is its own */
-	if (pt_tracker_call(tracker, done_set, NULL) == -ECHILD)
+	if (pt_tracker_call_frozen(tracker, done_set, NULL) == -ECHILD)
 		pt_set_abandon(&tracker->set);
 	pt_owner_done(&tracker->owner);
 	pt_launchpad_done(&tracker->pad);
+	fd_close(tracker->handoff);
 	free(tracker);
 	return NULL;
 }

@@ -19,6 +19,7 @@ struct pidtrack {
 	struct pt_set set;
 	struct pt_launchpad pad;
 	struct pidtrack_event event; /* the one handed out */
+	int handoff; /* owned: memfd of one that is prepared; -1: none */
 	_Atomic uint64_t syscalls;
 };
 
@@ -26,10 +27,15 @@ struct pidtrack {
  * Runs @run in the tracker's owner: every public call goes through here.
  *
  * Return: what @run returned; -EBUSY for another's thread, -ECHILD after
- * fork().
+ * fork(), -EINPROGRESS while a handoff is prepared.
  */
 int pt_tracker_call(struct pidtrack *tracker,
 		    int (*run)(struct pidtrack *tracker, void *argument),
 		    void *argument);
+
+/* The same while a handoff is prepared, when that answers -EINPROGRESS. */
+int pt_tracker_call_frozen(struct pidtrack *tracker,
+			   int (*run)(struct pidtrack *tracker, void *argument),
+			   void *argument);
 
 #endif

@@ -474,3 +474,22 @@ int pt_uring_flush(struct pt_uring *uring)
 {
 	return io_uring_sq_ready(&uring->ring) > 0 ? enter(uring) : 0;
 }
+
+void pt_uring_settle(struct pt_uring *uring)
+{
+	unsigned int queued;
+
+	do {
+		queued = io_uring_sq_ready(&uring->ring);
+		pt_uring_flush(uring);
+	} while (io_uring_sq_ready(&uring->ring) < queued);
+	finish(uring);
+}
+
+void pt_uring_keep_readable(struct pt_uring *uring)
+{
+	uint64_t count = 1;
+
+	sys_write(uring->fd, &count, sizeof(count));
+	uring->signalled = true;
+}

@@ -27,6 +27,8 @@ int pt_uring_fd(const struct pt_uring *uring);
 uint64_t pt_uring_wakeups(const struct pt_uring *uring);
 bool pt_uring_busy(const struct pt_uring *uring);
 int pt_uring_flush(struct pt_uring *uring);
+void pt_uring_settle(struct pt_uring *uring);
+void pt_uring_keep_readable(struct pt_uring *uring);
 
 int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
 		   uint32_t cookie, siginfo_t *siginfo);

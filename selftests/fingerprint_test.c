@@ -890,8 +890,8 @@ TEST(every_verdict_has_a_name_of_its_own)
 
 TEST(every_evidence_has_a_name_of_its_own)
 {
-	static const char *const names[] = { "boot", "pid", "start", "inode",
-					     "exe" };
+	static const char *const names[] = { "boot",  "pid", "start",
+					     "inode", "exe", "pin" };
 	unsigned int i;
 
 	for (i = 0; i < 32; i++)

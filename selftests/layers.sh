@@ -22,16 +22,16 @@ layers()
 	record launchpad status cgroup
 	recorded label sweep
 	verify removal tree ending
-	watch recovery
+	watch recovery handed
 	uring epoll
 	ring stop
 	features process
 	slots
 	told ladder
 	set
-	orphans handoff
+	orphans
 	tracker
-	launch attach member records registry
+	launch attach member records registry handoff
 	END
 }
 
