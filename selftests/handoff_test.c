@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Handing over across exec: nothing is lost, nothing told twice, nobody mixed
+ * up.  What comes after is what heir.c says.
+ */
+#include "tracked.h"
+
+/* ---- a host that executes its heir ---- */
+
+struct host;
+
+typedef void (*deed)(struct __test_metadata *_metadata, struct host *host);
+
+struct host {
+	deed set_up; /* with the tracker */
+	deed spoil;  /* after all is prepared; or NULL */
+	const char *program;
+	const char *words[3]; /* for the heir, behind the descriptor */
+	const char *backend;  /* of the heir; or NULL */
+	uint32_t flags;	      /* of the tracker */
+	struct gate gate;
+	struct gate other;
+	struct pidtrack *tracker;
+	struct pidtrack_process *process;
+	char path[128];
+	int handoff;
+	int out; /* what host and heir say, to be read */
+	pid_t pid;
+};
+
+static void fails_here(struct __test_metadata *_metadata)
+{
+	_metadata->failed = true;
+	_exit(1);
+}
+
+static void run_host(struct __test_metadata *_metadata, struct host *host)
+{
+	char number[16];
+
+	if (host->backend)
+		setenv("PIDTRACK_BACKEND", host->backend, 1);
+	else
+		host->backend = getenv("PIDTRACK_BACKEND");
+	host->tracker = tracker_start(_metadata, host->flags);
+	host->set_up(_metadata, host);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(host->tracker, &host->handoff));
+	if (host->spoil)
+		host->spoil(_metadata, host);
+	snprintf(number, sizeof(number), "%d", host->handoff);
+	execl(host->program, "heir", number, host->words[0], host->words[1],
+	      (char *)NULL);
+	fails_here(_metadata);
+}
+
+/* As the environment has it, with a program that is there. */
+static const char *heir_path(struct __test_metadata *_metadata,
+			     const char *name)
+{
+	const char *path = getenv(name);
+
+	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
+	ASSERT_TRUE(path != NULL);
+	return path;
+}
+
+static void host_begin(struct __test_metadata *_metadata, struct host *host)
+{
+	int out[2];
+
+	if (!host->program)
+		host->program = heir_path(_metadata, "PIDTRACK_TEST_HEIR");
+	host->gate = gate_make(_metadata);
+	host->other = gate_make(_metadata);
+	ASSERT_EQ(0, pipe2(out, O_CLOEXEC));
+	host->pid = fork();
+	ASSERT_GE(host->pid, 0);
+	if (!host->pid) {
+		dup2(out[1], STDOUT_FILENO);
+		run_host(_metadata, host);
+		_exit(1);
+	}
+	close(out[1]);
+	host->out = out[0];
+}
+
+static const char *host_line(const struct host *host)
+{
+	static char line[512];
+	size_t n = 0;
+
+	while (n < sizeof(line) - 1 && read(host->out, line + n, 1) == 1 &&
+	       line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	return line;
+}
+
+#define ASSERT_SAYS(host, line) ASSERT_STREQ(line, host_line(host))
+
+static void host_end(struct __test_metadata *_metadata, struct host *host)
+{
+	int status = -1;
+
+	if (host->gate.host >= 0)
+		gate_open(&host->gate);
+	if (host->other.host >= 0)
+		gate_open(&host->other);
+	ASSERT_STREQ("", host_line(host));
+	close(host->out);
+	ASSERT_EQ(host->pid, waitpid(host->pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+static struct pidtrack_process *
+launch(struct __test_metadata *_metadata, struct host *host,
+       const struct gate *gate, const char *label, const char *const *argv)
+{
+	struct pidtrack_fd_map fds[] = { { .child_fd = 0, .fd = gate->shim } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .fds = fds, .label = label,
+				       .n_fds = 1);
+	struct pidtrack_process *process = NULL;
+
+	ASSERT_EQ(0, pidtrack_spawn(host->tracker, &options, &process, NULL));
+	return process;
+}
+
+/* ---- running ---- */
+
+static void two_run(struct __test_metadata *_metadata, struct host *host)
+{
+	launch(_metadata, host, &host->gate, "a", SHIM("wait", "exit", "7"));
+	launch(_metadata, host, &host->other, "b",
+	       SHIM("wait", "kill", "KILL"));
+}
+
+static void two_are_taken_over(struct __test_metadata *_metadata,
+			       struct host *host)
+{
+	host->set_up = two_run;
+	host_begin(_metadata, host);
+	ASSERT_SAYS(host, "recovered a same pin 0 running");
+	ASSERT_SAYS(host, "recovered b same pin 0 running");
+	gate_open(&host->gate);
+	ASSERT_SAYS(host, "event a exited 0x700 waited last");
+	gate_open(&host->other);
+	ASSERT_SAYS(host, "event b exited 0x9 waited last");
+	ASSERT_SAYS(host, "left 0 0");
+	host_end(_metadata, host);
+}
+
+TEST(what_runs_is_taken_over_and_its_end_told)
+{
+	struct host host = { 0 };
+
+	two_are_taken_over(_metadata, &host);
+}
+
+TEST(the_heir_may_have_the_static_library)
+{
+	struct host host = {
+		.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR_STATIC"),
+	};
+
+	two_are_taken_over(_metadata, &host);
+}
+
+TEST(the_heir_may_have_a_thread)
+{
+	struct host host = { .words = { "thread" } };
+
+	two_are_taken_over(_metadata, &host);
+}
+
+TEST(the_host_may_have_a_thread)
+{
+	struct host host = { .flags = PIDTRACK_THREAD };
+
+	two_are_taken_over(_metadata, &host);
+}
+
+TEST(it_may_be_handed_on_twice)
+{
+	struct host host = { .words = { "once", "again" } };
+
+	two_are_taken_over(_metadata, &host);
+}
+
+static void other_backend(struct __test_metadata *_metadata, struct host *host)
+{
+	const char *backend = pidtrack_backend(host->tracker);
+
+	setenv("PIDTRACK_BACKEND", strcmp(backend, "epoll") ? "epoll" : "uring",
+	       1);
+}
+
+TEST(the_heir_may_have_another_backend)
+{
+	struct host host = { .spoil = other_backend };
+
+	if (!works(PIDTRACK_FEATURE_RING_WAITID))
+		SKIP(return, "no ring that waits");
+	two_are_taken_over(_metadata, &host);
+}
+
+/* ---- ended ---- */
+
+static void both_end(struct __test_metadata *_metadata, struct host *host)
+{
+	struct pidtrack_process *a, *b;
+
+	a = launch(_metadata, host, &host->gate, "a", SHIM("exit", "3"));
+	b = launch(_metadata, host, &host->gate, "b", SHIM("exit", "4"));
+	process_await_exit(a);
+	process_await_exit(b);
+}
+
+TEST(an_end_nobody_has_seen_is_told_once)
+{
+	struct host host = { .set_up = both_end };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a exited pin 0 running");
+	ASSERT_SAYS(&host, "recovered b exited pin 0 running");
+	ASSERT_SAYS(&host, "event a exited 0x300 waited last");
+	ASSERT_SAYS(&host, "event b exited 0x400 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+static void one_is_told(struct __test_metadata *_metadata, struct host *host)
+{
+	const struct pidtrack_event *event = NULL;
+
+	both_end(_metadata, host);
+	ASSERT_EQ(1, pidtrack_wait(host->tracker, awhile_ms(), &event));
+	ASSERT_STREQ("a", pidtrack_process_label(event->process));
+	host->process = event->process;
+}
+
+static void a_is_reaped(struct __test_metadata *_metadata, struct host *host)
+{
+	EXPECT_TRUE(pidfd_is_reaped(pidtrack_process_pidfd(host->process)));
+}
+
+TEST(what_was_told_is_acknowledged_and_not_told_again)
+{
+	struct host host = { .set_up = one_is_told, .spoil = a_is_reaped };
+	bool ring;
+
+	host_begin(_metadata, &host);
+	ring = !strcmp("recovered b exited pin 0 running", host_line(&host));
+	/* those that are to be told of come first */
+	if (ring) {
+		ASSERT_SAYS(&host, "recovered a exited pin 0 reaped");
+		ASSERT_SAYS(&host, "status a 0x300 waited");
+	} else {
+		ASSERT_SAYS(&host, "status a 0x300 waited");
+		ASSERT_SAYS(&host, "recovered b exited pin 0 running");
+	}
+	ASSERT_SAYS(&host, "event b exited 0x400 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+static void one_is_freed(struct __test_metadata *_metadata, struct host *host)
+{
+	struct pidtrack_process *process;
+
+	process = launch(_metadata, host, &host->gate, "a",
+			 SHIM("wait", "exit", "3"));
+	launch(_metadata, host, &host->other, "b", SHIM("wait", "exit", "4"));
+	printf("%d\n", pidtrack_process_pid(process));
+	fflush(stdout);
+	pidtrack_process_free(process);
+}
+
+TEST(a_child_that_was_freed_is_reaped_silently)
+{
+	struct host host = { .set_up = one_is_freed };
+	pid_t pid;
+
+	host_begin(_metadata, &host);
+	pid = atoi(host_line(&host));
+	ASSERT_SAYS(&host, "recovered b same pin 0 running");
+	gate_open(&host.gate);
+	while (!kill(pid, 0))
+		sched_yield();
+	gate_open(&host.other);
+	ASSERT_SAYS(&host, "event b exited 0x400 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+/* ---- of others ---- */
+
+static pid_t stranger;
+
+static void one_is_of_others(struct __test_metadata *_metadata,
+			     struct host *host)
+{
+	ASSERT_EQ(0, pidtrack_attach(host->tracker, stranger, 0, 0,
+				     &host->process));
+}
+
+TEST(a_process_of_others_is_handed_over)
+{
+	struct host host = { .set_up = one_is_of_others };
+	char line[64];
+
+	stranger = fork();
+	ASSERT_GE(stranger, 0);
+	if (!stranger) {
+		pause();
+		_exit(0);
+	}
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered - same pin 0 running");
+	kill(stranger, SIGTERM);
+	ASSERT_SAYS(&host, reaping_is_told() ?
+				   "event - exited 0xffffffff unknown" :
+				   "event - exited 0xffffffff unknown last");
+	ASSERT_EQ(stranger, waitpid(stranger, NULL, 0));
+	if (reaping_is_told()) {
+		snprintf(line, sizeof(line), "event - reaped %s last",
+			 source_without_wait() == PIDTRACK_SOURCE_RECOVERED ?
+				 "0xf recovered" :
+				 "0xffffffff unknown");
+		ASSERT_SAYS(&host, line);
+	}
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+/* ---- what goes along ---- */
+
+static void one_climbs(struct __test_metadata *_metadata, struct host *host)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 300 },
+						    { SIGKILL, 20000 } };
+	struct pidtrack_stop_options options =
+		PIDTRACK_STOP_OPTIONS(.steps = steps, .n_steps = 2);
+	struct pidtrack_process *process;
+
+	process = launch(_metadata, host, &host->gate, "a", SHIM("wait"));
+	ASSERT_EQ(0, pidtrack_process_stop(process, &options));
+}
+
+TEST(a_ladder_goes_on)
+{
+	struct host host = { .set_up = one_climbs };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	ASSERT_SAYS(&host, "event a escalated 0xffffffff unknown");
+	ASSERT_SAYS(&host, "event a exited 0x9 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+static void one_is_packed(struct __test_metadata *_metadata, struct host *host)
+{
+	struct pidtrack_process *process;
+
+	process = launch(_metadata, host, &host->gate, "a",
+			 SHIM("wait", "exit", "7"));
+	ASSERT_EQ(0, pidtrack_process_set_payload(process, "10% of it", 9));
+}
+
+TEST(a_payload_goes_along)
+{
+	struct host host = { .set_up = one_is_packed };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	ASSERT_SAYS(&host, "payload 10% of it");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+static void one_is_asked_of(struct __test_metadata *_metadata,
+			    struct host *host)
+{
+	struct pidtrack_process *process;
+
+	process = launch(_metadata, host, &host->gate, "a",
+			 SHIM("wait", "stop", "exit", "4"));
+	ASSERT_EQ(0, pidtrack_process_notify(process, 1U << PIDTRACK_STOPPED));
+	printf("%d\n", pidtrack_process_pid(process));
+	fflush(stdout);
+}
+
+TEST(stops_that_were_asked_for_are_told)
+{
+	struct host host = { .set_up = one_is_asked_of };
+	pid_t pid;
+
+	host_begin(_metadata, &host);
+	pid = atoi(host_line(&host));
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a stopped 0x137f waited");
+	kill(pid, SIGCONT);
+	ASSERT_SAYS(&host, "event a exited 0x400 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+static void one_is_recorded(struct __test_metadata *_metadata,
+			    struct host *host)
+{
+	const struct pidtrack_fd_map fds[] = { { 0, host->gate.shim } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_EXIT_RECORD,
+				       .argv = SHIM("wait", "exit", "6"),
+				       .fds = fds, .label = "a",
+				       .record = host->path, .n_fds = 1);
+
+	ASSERT_EQ(0, pidtrack_spawn(host->tracker, &options, &host->process,
+				    NULL));
+}
+
+TEST(an_end_is_recorded_by_the_heir)
+{
+	char directory[] = "/tmp/pidtrack-test-XXXXXX", path[256];
+	struct host host = { .set_up = one_is_recorded };
+	struct pidtrack_ending ending = { 0 };
+	struct pidtrack_record *record;
+
+	ASSERT_TRUE(mkdtemp(directory) != NULL);
+	snprintf(host.path, sizeof(host.path), "%s/record", directory);
+	snprintf(path, sizeof(path), "%s.exit", host.path);
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	EXPECT_NE(0, access(path, F_OK));
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x600 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+
+	ASSERT_EQ(0, pidtrack_record_read(host.path, &record));
+	EXPECT_EQ(0, pidtrack_ending_read(host.path, record, &ending,
+					  sizeof(ending)));
+	EXPECT_EQ(0x600, ending.status);
+	pidtrack_record_free(record);
+	unlink(path);
+	unlink(host.path);
+	rmdir(directory);
+}
+
+/* ---- what is not as it was left ---- */
+
+static void one_runs(struct __test_metadata *_metadata, struct host *host)
+{
+	host->process = launch(_metadata, host, &host->gate, "a",
+			       SHIM("wait", "exit", "7"));
+}
+
+/* Something else has the number of its pidfd. */
+static void takes_number(struct __test_metadata *_metadata, struct host *host)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int pidfd = pidtrack_process_pidfd(host->process);
+
+	ASSERT_EQ(pidfd, dup2(null, pidfd));
+	close(null);
+}
+
+TEST(a_descriptor_of_others_is_not_touched)
+{
+	struct host host = { .set_up = one_runs, .spoil = takes_number };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same other 0 running");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 1 0");
+	host_end(_metadata, &host);
+}
+
+static void takes_process(struct __test_metadata *_metadata, struct host *host)
+{
+	pid_t pid = pidtrack_process_pid(host->process);
+
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	close(pidtrack_process_pidfd(host->process));
+}
+
+TEST(a_process_that_is_not_found_is_told)
+{
+	struct host host = { .set_up = one_runs, .spoil = takes_process };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a gone other -3 -");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+/* ---- other texts ---- */
+
+static uint32_t crc32_of(const char *bytes, size_t n)
+{
+	uint32_t crc = ~0U;
+
+	for (size_t i = 0; i < n; i++) {
+		crc ^= (unsigned char)bytes[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+static char *text_of(struct __test_metadata *_metadata, int fd)
+{
+	static char text[65536];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	ASSERT_GT(n, 15);
+	text[n] = '\0';
+	return text;
+}
+
+static int sealed(struct __test_metadata *_metadata, const char *text, size_t n)
+{
+	int fd = memfd_create("other", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ((ssize_t)n, write(fd, text, n));
+	ASSERT_EQ(0, fcntl(fd, F_ADD_SEALS,
+			   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+				   F_SEAL_WRITE));
+	return fd;
+}
+
+/* The same with a line more, or another first one, and its checksum. */
+static int altered(struct __test_metadata *_metadata, const char *text,
+		   const char *first, const char *more)
+{
+	static char other[65536];
+	const char *rest = strchr(text, '\n');
+	size_t n;
+
+	n = (size_t)snprintf(other, sizeof(other), "%s%.*s%s", first,
+			     (int)(strlen(rest) - 15), rest, more);
+	snprintf(other + n, sizeof(other) - n, "crc32=%08x\n",
+		 crc32_of(other, n));
+	return sealed(_metadata, other, n + 15);
+}
+
+static void expect_refused(struct __test_metadata *_metadata,
+			   struct pidtrack *tracker, int error, int fd)
+{
+	struct pidtrack_recovery *recovery = NULL;
+
+	EXPECT_EQ(error, pidtrack_handoff_resume(tracker, fd, &recovery));
+	EXPECT_NULL(recovery);
+	EXPECT_EQ(0, tracker_statistics(tracker).tracked);
+	close(fd);
+}
+
+static void refuse_all(struct __test_metadata *_metadata,
+		       struct pidtrack *tracker, char *text)
+{
+	size_t n = strlen(text);
+	int fds[2];
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	close(fds[1]);
+	expect_refused(_metadata, tracker, -EINVAL, fds[0]);
+	expect_refused(_metadata, tracker, -EBADF, 4000);
+	expect_refused(_metadata, tracker, -EINVAL,
+		       memfd_create("open", MFD_ALLOW_SEALING | MFD_CLOEXEC));
+	expect_refused(_metadata, tracker, -EBADMSG, sealed(_metadata, "", 0));
+	expect_refused(_metadata, tracker, -EBADMSG,
+		       sealed(_metadata, text, n / 2));
+	expect_refused(_metadata, tracker, -EPROTONOSUPPORT,
+		       altered(_metadata, text, "pidtrack-handoff2", ""));
+	expect_refused(
+		_metadata, tracker, -EPROTONOSUPPORT,
+		altered(_metadata, text, "pidtrack-handoff1", "!later=1\n"));
+	expect_refused(_metadata, tracker, -EBADMSG,
+		       altered(_metadata, text, "pidtrack-handoff1", "x\n"));
+	text[n / 2] ^= 1;
+	expect_refused(_metadata, tracker, -EBADMSG,
+		       sealed(_metadata, text, n));
+}
+
+TEST(other_texts_are_refused)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	int fd;
+
+	shim_start_at(_metadata, tracker, &gate, 7);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	refuse_all(_metadata, other, text_of(_metadata, fd));
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	pidtrack_free(other);
+	gate_open(&gate);
+	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(),
+				   &(const struct pidtrack_event *){ NULL }));
+	pidtrack_free(tracker);
+}
+
+/* Whoever wrote it knows a key that the heir does not. */
+static void writes_more(struct __test_metadata *_metadata, struct host *host)
+{
+	const char *text = text_of(_metadata, host->handoff);
+	int fd = altered(_metadata, text, "pidtrack-handoff1", "later=1\n");
+
+	ASSERT_EQ(host->handoff, dup2(fd, host->handoff));
+}
+
+TEST(a_key_of_a_later_version_is_passed_over)
+{
+	struct host host = { .spoil = writes_more };
+
+	two_are_taken_over(_metadata, &host);
+}
+
+TEST(a_child_of_fork_is_refused)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0), *own;
+	struct pidtrack_recovery *recovery;
+	int fd, status = -1;
+	pid_t pid;
+
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	pid = fork();
+	if (!pid) {
+		own = tracker_start(_metadata, 0);
+		EXPECT_EQ(-ECHILD, pidtrack_handoff_cancel(tracker));
+		EXPECT_EQ(-ESTALE, pidtrack_handoff_resume(own, fd, &recovery));
+		pidtrack_free(own);
+		pidtrack_free(tracker);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	pidtrack_free(tracker);
+}
+
+/* ---- back ---- */
+
+TEST(a_failed_exec_is_undone)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	int fd, again, pidfd;
+
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	pidfd = pidtrack_process_pidfd(process);
+	EXPECT_EQ(-EINVAL, pidtrack_handoff_cancel(tracker));
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	EXPECT_EQ(0, fcntl(pidfd, F_GETFD));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(pidtrack_fd(tracker), F_GETFD));
+	EXPECT_NE(0, execl("/nowhere", "nowhere", (char *)NULL));
+	gate_open(&gate);
+	process_await_exit(process);
+
+	EXPECT_EQ(-EINPROGRESS, pidtrack_handoff_prepare(tracker, &again));
+	EXPECT_EQ(-EINPROGRESS, pidtrack_next(tracker, &event));
+	EXPECT_EQ(-EINPROGRESS, pidtrack_process_signal(process, 0));
+	EXPECT_TRUE(pidtrack_process_free(process) == process);
+
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(pidfd, F_GETFD));
+	EXPECT_NE(0, fcntl(fd, F_GETFD));
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+TEST(a_frozen_tracker_is_freed_whole)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	pid_t pid;
+	int fd;
+
+	pid = pidtrack_process_pid(shim_start_at(_metadata, tracker, &gate, 7));
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	EXPECT_NULL(pidtrack_free(tracker));
+	EXPECT_NE(0, fcntl(fd, F_GETFD));
+	gate_open(&gate);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST(without_a_descriptor_all_is_as_it_was)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct rlimit before, none = { 0 };
+	struct pidtrack_process *process;
+	int fd = -1, least, r;
+
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+	least = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	ASSERT_GE(least, 0);
+	close(least);
+	none.rlim_cur = (rlim_t)least;
+	none.rlim_max = before.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	r = pidtrack_handoff_prepare(tracker, &fd);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+	EXPECT_EQ(-EMFILE, r);
+	EXPECT_EQ(-1, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(pidtrack_process_pidfd(process), F_GETFD));
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+TEST(what_dies_with_the_trackers_thread_is_not_handed_over)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, PIDTRACK_THREAD);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_fd_map fds[] = { { .child_fd = 0, .fd = gate.shim } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_BOUND,
+				       .argv = SHIM("wait"), .fds = fds,
+				       .n_fds = 1);
+	struct pidtrack_process *process;
+	int fd;
+
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	if (pidtrack_process_binding(process) ==
+	    PIDTRACK_BINDING_PARENT_DEATH) {
+		EXPECT_EQ(-EOPNOTSUPP, pidtrack_handoff_prepare(tracker, &fd));
+	}
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 0);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	pidtrack_free(tracker);
+}
+
+TEST(a_ladder_of_several_is_to_be_over)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 20000 } };
+	struct pidtrack_stop_options options =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE,
+				      .steps = steps, .n_steps = 1);
+	const struct pidtrack_event *event = NULL;
+	struct pidtrack_process *process;
+	int fd;
+
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	ASSERT_EQ(0, pidtrack_process_stop(process, &options));
+	EXPECT_EQ(-EINPROGRESS, pidtrack_handoff_prepare(tracker, &fd));
+	do
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	while (!(event->flags & PIDTRACK_EVENT_LAST));
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	gate_open(&gate);
+	pidtrack_free(tracker);
+}
+
+TEST_HARNESS_MAIN
