@@ -2,7 +2,8 @@
 /*
  * Attaching: open first, then look, then compare.
  */
-#include "base.h"
+#include "attach.h"
+
 #include "label.h"
 #include "options.h"
 #include "procfs.h"
@@ -237,6 +238,23 @@ static int do_attach_pidfd(struct pidtrack *tracker, void *argument)
 		attach->pidfd = r;
 	}
 	return admit(tracker, attach);
+}
+
+int pt_attach_kept(struct pidtrack *tracker, int pidfd, const char *label,
+		   struct pidtrack_process **ret_process)
+{
+	struct attach attach = { .pidfd = pidfd, .label = strdup(label) };
+	int r;
+
+	r = attach.label ? do_attach_pidfd(tracker, &attach) : -ENOMEM;
+	fd_close(attach.pidfd);
+	free(attach.label);
+	free(attach.payload);
+	if (r < 0)
+		return r;
+	attach.process->kept = true;
+	*ret_process = attach.process;
+	return 0;
 }
 
 /* ---- from a record ---- */

@@ -25,7 +25,7 @@ static int clone_by_clone3(struct pt_attempt *attempt, int *ret_pidfd)
 	struct pt_report *report = attempt->child.report;
 	struct pt_clone_args args = {
 		.flags = CLONE_VM | CLONE_VFORK | PT_CLONE_PIDFD |
-			 CLONE_PARENT_SETTID | attempt->options->namespaces,
+			 CLONE_PARENT_SETTID | attempt->namespaces,
 		.pidfd = (uintptr_t)ret_pidfd,
 		.parent_tid = (uintptr_t)&report->pid,
 		.exit_signal = SIGCHLD,
@@ -71,8 +71,8 @@ static int clone_by_libc(struct pt_attempt *attempt, int *ret_pidfd)
 {
 	struct pt_report *report = attempt->child.report;
 	void *stack_end = (char *)attempt->stack + PT_STACK_SIZE;
-	int flags = (int)(CLONE_VM | CLONE_VFORK | SIGCHLD |
-			  attempt->options->namespaces);
+	int flags =
+		(int)(CLONE_VM | CLONE_VFORK | SIGCHLD | attempt->namespaces);
 	int r;
 
 	if (attempt->child.fds.shared)

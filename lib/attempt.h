@@ -30,6 +30,7 @@ struct pt_attempt {
 	const struct pidtrack_spawn_options *options;
 	struct pt_child child;
 	void *stack; /* the child's: its lowest of PT_STACK_SIZE bytes */
+	uint64_t namespaces; /* of the options, those that the clone makes */
 	uint32_t ways;
 	int reserve; /* a descriptor kept free for one opened by number */
 	bool memory_shared; /* set by the child, if it can */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "child.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 
 #include "sys.h"
@@ -67,6 +68,32 @@ static int enter_cgroup(struct pt_child *child)
 		return fd;
 	r = sys_write(fd, "0", 1);
 	sys_close(fd);
+	return r;
+}
+
+/*
+ * Who may mount where the host does is who is in its mount namespace: the new
+ * one is made only then.
+ */
+static int keep_self(struct pt_child *child)
+{
+	uint64_t inode;
+	int self, r;
+
+	if (!child->keep)
+		return 0;
+	self = sys_pidfd_open(sys_getpid(), 0);
+	if (self < 0)
+		return self;
+	r = sys_inode(self, &inode);
+	if (r >= 0) {
+		child->report->kept = inode;
+		r = child->keep(child->keep_argument,
+				child->fds.specials[PT_SPECIAL_KEEP], self);
+	}
+	sys_close(self);
+	if (r >= 0 && child->options->namespaces & CLONE_NEWNS)
+		r = sys_unshare(CLONE_NEWNS);
 	return r;
 }
 
@@ -220,7 +247,8 @@ NEVER_RETURNS static int execute(struct pt_child *child)
 }
 
 /*
- * The record is published as the host: before ids and capabilities change; and
+ * It is kept, and the record is published, as the host: before ids and
+ * capabilities change; and
  * after everything the host's tables could refuse.  Limits wait until then,
  * lest they bite us.
  */
@@ -234,6 +262,7 @@ static const struct {
 	{ PIDTRACK_STAGE_FDS, move_descriptors },
 	{ PIDTRACK_STAGE_SESSION, enter_session },
 	{ PIDTRACK_STAGE_CGROUP, enter_cgroup },
+	{ PIDTRACK_STAGE_KEEP, keep_self },
 	{ PIDTRACK_STAGE_RECORD, publish },
 	{ PIDTRACK_STAGE_LIMITS, set_limits },
 	{ PIDTRACK_STAGE_CAPS, limit_caps },

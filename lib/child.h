@@ -18,6 +18,7 @@ struct pt_report {
 	volatile int32_t error;	 /* why it ended there; 0: it did not */
 	volatile int32_t pid;	 /* its pid as the host sees it; 0: getpid() */
 	volatile int32_t pidfd;	 /* with opens_self: of itself */
+	volatile uint64_t kept;	 /* its inode, before it is kept; else 0 */
 	volatile bool own_table; /* its descriptors are its own by now */
 };
 
@@ -27,6 +28,8 @@ struct pt_child {
 	struct pt_report *report;
 	int (*publish)(void *argument, int fd, pid_t pid); /* or NULL */
 	void *publish_argument;
+	int (*keep)(void *argument, int fd, int self); /* or NULL */
+	void *keep_argument;
 
 	struct pt_descriptors fds;
 	bool opens_self;  /* nobody else made a pidfd of it */

@@ -22,6 +22,7 @@ struct pt_move {
 /* Descriptors the child itself needs until it executes. */
 enum pt_special {
 	PT_SPECIAL_PUBLISH,
+	PT_SPECIAL_KEEP,
 	PT_SPECIAL_PROGRAM,
 	PT_SPECIAL_CGROUP,
 	PT_SPECIAL_HOST, /* pidfd of the host */

@@ -30,6 +30,7 @@
 #define PT_HANDED_RELEASED (1U << 4)
 #define PT_HANDED_FAILED (1U << 5) /* its ladder's last step is over */
 #define PT_HANDED_SYNC (1U << 6)   /* of its exit record */
+#define PT_HANDED_KEPT (1U << 7)   /* by a pin */
 
 #define PT_HANDED_STEPS_MAX 16
 #define PT_HANDED_PAYLOAD_MAX 1024

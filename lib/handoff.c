@@ -131,7 +131,8 @@ static uint64_t flags_of(const struct pidtrack_process *process)
 	       (process->observed ? PT_HANDED_OBSERVED : 0) |
 	       (process->last ? PT_HANDED_LAST : 0) |
 	       (process->unrecorded ? PT_HANDED_UNRECORDED : 0) |
-	       (process->released ? PT_HANDED_RELEASED : 0);
+	       (process->released ? PT_HANDED_RELEASED : 0) |
+	       (process->kept ? PT_HANDED_KEPT : 0);
 }
 
 static void add_process(const struct pt_place *place,
@@ -558,6 +559,8 @@ static int reserve(struct pt_set *set, const struct pt_handed *handed,
 		.has = (uint32_t)handed->has,
 	};
 	r = copy_text(handed->label, &process->label);
+	process->kept = handed->flags & PT_HANDED_KEPT && process->label &&
+			pt_keeper_is_open(&process->tracker->set.keeper);
 	if (r >= 0)
 		r = copy_text(handed->text, &process->text);
 	if (r >= 0)

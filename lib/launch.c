@@ -76,6 +76,35 @@ static void begin_ending(const struct pidtrack *tracker,
 	pt_ending_make_room(ending);
 }
 
+/* Launches, and what is to keep it is undone if that fails. */
+static int launch_kept(struct pidtrack *tracker, struct launch *launch,
+		       const struct pt_publish *publish,
+		       struct pt_spawned *spawned)
+{
+	const struct pidtrack_spawn_options *options = &launch->options;
+	struct pt_place_kept place;
+	struct pt_keep keep = { pt_keeper_keep_self, &place, -1, 0 };
+	int r;
+
+	if (!(options->flags & PIDTRACK_SPAWN_KEEP))
+		return pt_spawn(&tracker->pad, options, publish, NULL, spawned,
+				&launch->stage);
+
+	r = pt_keeper_claim(&tracker->set.keeper, options->label, &place);
+	if (r < 0) {
+		if (!is_want_of_room(r))
+			launch->stage = PIDTRACK_STAGE_KEEP;
+		return r;
+	}
+	keep.fd = place.dir;
+	r = pt_spawn(&tracker->pad, options, publish, &keep, spawned,
+		     &launch->stage);
+	if (r < 0)
+		pt_keeper_let_go(&tracker->set.keeper, options->label,
+				 keep.kept);
+	return r;
+}
+
 /* Launches, with a record that is kept or undone as the launch goes. */
 static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 			   struct pt_spawned *spawned)
@@ -105,7 +134,7 @@ static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 	}
 
 	publish.fd = record.dir;
-	r = pt_spawn(&tracker->pad, options, &publish, spawned, &launch->stage);
+	r = launch_kept(tracker, launch, &publish, spawned);
 	if (r < 0) {
 		pt_record_undo(&record);
 		return r;
@@ -134,8 +163,7 @@ static int launch_any(struct pidtrack *tracker, struct launch *launch)
 	if (launch->options.record)
 		r = launch_recorded(tracker, launch, &spawned);
 	else
-		r = pt_spawn(&tracker->pad, &launch->options, NULL, &spawned,
-			     &launch->stage);
+		r = launch_kept(tracker, launch, NULL, &spawned);
 	if (r < 0)
 		return r;
 
@@ -143,6 +171,7 @@ static int launch_any(struct pidtrack *tracker, struct launch *launch)
 	process->pidfd = spawned.pidfd;
 	process->binding = (uint8_t)spawned.binding;
 	process->child = true;
+	process->kept = launch->options.flags & PIDTRACK_SPAWN_KEEP;
 	return 0;
 }
 
@@ -219,6 +248,9 @@ PUBLIC int pidtrack_spawn(struct pidtrack *tracker,
 	int r;
 
 	r = copy_launch(options, &launch.options);
+	if (r >= 0 && launch.options.flags & PIDTRACK_SPAWN_KEEP &&
+	    !pt_keeper_is_open(&tracker->set.keeper))
+		r = -EINVAL;
 	if (r >= 0) {
 		launch.stage = PIDTRACK_STAGE_FDS;
 		r = check_sources(&launch.options);

@@ -303,24 +303,13 @@ static int find_program(const struct pt_child *child)
 	return -1;
 }
 
-int pt_spawn(struct pt_launchpad *pad,
-	     const struct pidtrack_spawn_options *options,
-	     const struct pt_publish *publish, struct pt_spawned *ret_spawned,
-	     uint32_t *reterr_stage)
+/* What the child needs for itself. */
+static void prepare_specials(struct pt_attempt *attempt,
+			     const struct pt_publish *publish,
+			     const struct pt_keep *keep)
 {
-	CLEANUP(freep) struct pt_move *moves = NULL;
-	CLEANUP(fd_closep) int host = -1;
-	struct pt_caps caps;
-	struct pt_attempt attempt = {
-		.options = options,
-		.stack = (char *)pad->report - PT_STACK_SIZE,
-		.ways = choose_ways(pad, options),
-		.reserve = -1,
-		.suspends = pad->suspends,
-		.child = { .options = options, .report = pad->report },
-	};
-	struct pt_child *child = &attempt.child;
-	int r;
+	const struct pidtrack_spawn_options *options = attempt->options;
+	struct pt_child *child = &attempt->child;
 
 	for (size_t i = 0; i < PT_SPECIAL_MAX; i++)
 		child->fds.specials[i] = -1;
@@ -331,6 +320,36 @@ int pt_spawn(struct pt_launchpad *pad,
 		child->publish = publish->run;
 		child->publish_argument = publish->argument;
 	}
+	if (keep) {
+		child->fds.specials[PT_SPECIAL_KEEP] = keep->fd;
+		child->keep = keep->run;
+		child->keep_argument = keep->argument;
+		/* it is to be kept in ours */
+		attempt->namespaces &= ~(uint64_t)CLONE_NEWNS;
+	}
+}
+
+int pt_spawn(struct pt_launchpad *pad,
+	     const struct pidtrack_spawn_options *options,
+	     const struct pt_publish *publish, struct pt_keep *keep,
+	     struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
+{
+	CLEANUP(freep) struct pt_move *moves = NULL;
+	CLEANUP(fd_closep) int host = -1;
+	struct pt_caps caps;
+	struct pt_attempt attempt = {
+		.options = options,
+		.namespaces = options->namespaces,
+		.stack = (char *)pad->report - PT_STACK_SIZE,
+		.ways = choose_ways(pad, options),
+		.reserve = -1,
+		.suspends = pad->suspends,
+		.child = { .options = options, .report = pad->report },
+	};
+	struct pt_child *child = &attempt.child;
+	int r;
+
+	prepare_specials(&attempt, publish, keep);
 
 	*reterr_stage = PIDTRACK_STAGE_CAPS;
 	if (options->caps) {
@@ -349,7 +368,10 @@ int pt_spawn(struct pt_launchpad *pad,
 	r = open_host(child, &host);
 	if (r < 0)
 		return r;
-	return attempt_all(pad, &attempt, ret_spawned, reterr_stage);
+	r = attempt_all(pad, &attempt, ret_spawned, reterr_stage);
+	if (keep)
+		keep->kept = pad->report->kept;
+	return r;
 }
 
 static const char *const stage_names[] = {
@@ -368,6 +390,7 @@ static const char *const stage_names[] = {
 	[PIDTRACK_STAGE_BIND] = "bind",
 	[PIDTRACK_STAGE_SIGNALS] = "signals",
 	[PIDTRACK_STAGE_EXEC] = "exec",
+	[PIDTRACK_STAGE_KEEP] = "keep",
 };
 
 PUBLIC const char *pidtrack_stage_name(uint32_t stage)

@@ -35,6 +35,17 @@ struct pt_publish {
 	int fd; /* lent to run, as the number it has in the child; or -1 */
 };
 
+/*
+ * The same, and before it, with a pidfd of the child's own, which is closed
+ * afterwards: what keeps it when nobody else does.
+ */
+struct pt_keep {
+	int (*run)(void *argument, int fd, int self); /* 0 or negative errno */
+	void *argument;
+	int fd;	       /* lent to run, as the number it has in the child */
+	uint64_t kept; /* out, on failure too: inode of who was; 0: nobody */
+};
+
 struct pt_spawned {
 	pid_t pid;
 	int pidfd;
@@ -49,13 +60,13 @@ void pt_launchpad_done(struct pt_launchpad *pad);
 void *pt_launchpad_shared(const struct pt_launchpad *pad);
 
 /*
- * Launches.  @publish may be NULL.  On failure the child is reaped.
+ * Launches.  @publish and @keep may be NULL.  On failure the child is reaped.
  *
  * Return: 0, or a negative errno and *reterr_stage.
  */
 int pt_spawn(struct pt_launchpad *pad,
 	     const struct pidtrack_spawn_options *options,
-	     const struct pt_publish *publish, struct pt_spawned *ret_spawned,
-	     uint32_t *reterr_stage);
+	     const struct pt_publish *publish, struct pt_keep *keep,
+	     struct pt_spawned *ret_spawned, uint32_t *reterr_stage);
 
 #endif

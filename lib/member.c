@@ -474,3 +474,27 @@ pidtrack_process_record(struct pidtrack_process *process,
 	return r < 0 ? r :
 		       pt_tracker_call(process->tracker, do_record, &recording);
 }
+
+/* ---- keeping ---- */
+
+static int do_keep(struct pidtrack *tracker, void *argument)
+{
+	struct pidtrack_process *process = argument;
+	int r;
+
+	if (!process->label || !pt_keeper_is_open(&tracker->set.keeper))
+		return -EINVAL;
+	if (process->state == PT_STATE_REAPED && process->last &&
+	    tracker->set.handed != process)
+		return -ESRCH;
+	r = pt_keeper_keep(&tracker->set.keeper, process->label,
+			   process->pidfd);
+	if (r >= 0)
+		process->kept = true;
+	return r;
+}
+
+PUBLIC int pidtrack_process_keep(struct pidtrack_process *process)
+{
+	return pt_tracker_call(process->tracker, do_keep, process);
+}

@@ -48,8 +48,10 @@ const char *pidtrack_version(void);
  * not know is -E2BIG unless zero, an unknown flag is -EINVAL.
  */
 struct pidtrack_options {
-	uint32_t size;	/* sizeof(struct pidtrack_options) */
-	uint32_t flags; /* PIDTRACK_THREAD */
+	uint32_t size;	  /* sizeof(struct pidtrack_options) */
+	uint32_t flags;	  /* PIDTRACK_THREAD */
+	const char *pins; /* directory for those of PIDTRACK_SPAWN_KEEP; NULL:
+			     none */
 };
 
 /*
@@ -72,7 +74,7 @@ struct pidtrack_options {
  *
  * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend;
  * -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever the kernel
- * refuses it with.
+ * refuses it with; with pins what pidtrack_recover() says.
  */
 int pidtrack_new(const struct pidtrack_options *options,
 		 struct pidtrack **ret_tracker);
@@ -81,7 +83,8 @@ int pidtrack_new(const struct pidtrack_options *options,
  * Frees a tracker and all its processes.  Exits that were handed out are
  * reaped; everything else is left as it is: processes run on, and a child that
  * ended unreported stays a zombie that the host can still wait for.  NULL is
- * fine.  With a ring it takes some 20 ms: the kernel interrupts the thread
+ * fine.  Who is pinned stays so; of a directory of pins without any nothing is
+ * left.  With a ring it takes some 20 ms: the kernel interrupts the thread
  * whose ring was closed, once it has taken it apart, and nobody's epoll_wait(2)
  * is to fail for that.
  *
@@ -166,7 +169,6 @@ struct pidtrack_spawn_options {
 	const char *record;  /* path of the record to write; NULL: none */
 	const void *payload; /* @payload_size bytes of the host's, <= 1024, kept
 				with the process and in its record */
-	const char *pin;     /* reserved: must be NULL, else -EOPNOTSUPP */
 
 	uint32_t n_fds;
 	uint32_t n_rlimits;
@@ -210,6 +212,13 @@ struct pidtrack_spawn_options {
  * -EEXIST.
  */
 #define PIDTRACK_SPAWN_EXIT_RECORD (UINT32_C(1) << 12)
+/*
+ * It is kept beyond the host under its label, by a pin in the tracker's
+ * directory, from before it executes until its end was acknowledged: see
+ * pidtrack_recover().  -EINVAL without a label or a directory; -EOPNOTSUPP with
+ * CLONE_NEWUSER, in which nothing of the host's may be mounted on.
+ */
+#define PIDTRACK_SPAWN_KEEP (UINT32_C(1) << 13)
 
 /* C++20 wants the fields in their order; before, assign them one by one. */
 #define PIDTRACK_SPAWN_OPTIONS(...)                                        \
@@ -234,6 +243,9 @@ enum pidtrack_stage {
 	PIDTRACK_STAGE_BIND, /* parent-death signal; -ESRCH: host is gone */
 	PIDTRACK_STAGE_SIGNALS,
 	PIDTRACK_STAGE_EXEC,
+	PIDTRACK_STAGE_KEEP, /* -EEXIST: the label is kept already; -ENOSPC: no
+				further mount, see fs.mount-max; -ESTALE: the
+				directory is no longer mounted */
 };
 
 /* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
@@ -888,6 +900,37 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
 
 /* ---- what an earlier life of the host left ---- */
 
+/*
+ * A pin is a pidfd mounted on a file: whoever opens it has the very process,
+ * certain, without a pid, and the status of one that ended and was reaped while
+ * no host ran.  The directory that a tracker is given for its pins has one for
+ * each process that is to be kept, named by its label: '/' and '%', a dot in
+ * front, and all but printable ASCII are %XX, and more than 255 bytes of that
+ * are -ENAMETOOLONG.  A host that is killed leaves them; the next takes them up
+ * with pidtrack_recover().  The pin of a process goes when its end, the LAST of
+ * its events, was acknowledged: at the next pidtrack_next(), or when it is
+ * freed after that.  Of a child freed while it runs it goes when that ends.
+ *
+ * The directory is made if there is none, and a small file system is mounted on
+ * it, nosuid, nodev, noexec, for this user alone, whose mounts are not passed
+ * on to other mount namespaces.  One tracker at a time has it: it is locked for
+ * as long as this process runs that program, or until pidtrack_free(), which
+ * removes all of it if no pin is left.  pidtrack_new() answers:
+ *
+ * -EBUSY      another tracker has it
+ * -ENOTEMPTY  something else is in it: it was not made for pins
+ * -EPERM      CAP_SYS_ADMIN is wanting; or it is another user's, or group and
+ *             others may write to it, or what is mounted there is not ours
+ * -EREMOTE    its pins are in another mount namespace, or a later version's
+ * -EOPNOTSUPP pidfds cannot be mounted: before Linux 6.14, or by a sandbox
+ * -ENOENT, -ENOTDIR, -ENAMETOOLONG, -EMFILE and the like
+ *
+ * and launching and tracking work without pins then.  Nobody else should open
+ * the hidden file in it: in the host itself that would give the lock away.
+ *
+ * Linux 6.14; the status of who was reaped meanwhile since 6.15.
+ */
+
 /* Processes that were found again, and those that could not be. */
 struct pidtrack_recovery;
 
@@ -914,6 +957,37 @@ struct pidtrack_recovered {
  */
 int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
 			   const struct pidtrack_recovered **ret_recovered);
+
+/*
+ * Tracks all processes that are kept in the tracker's directory of pins, but
+ * for those that it tracks already.  A child of ours is so again, also one that
+ * was orphaned and is ours as we are its subreaper; the end of any other is
+ * told as of one that was attached, of one that is gone already at once.  Its
+ * verdict is SAME or EXITED, by EVIDENCE_PIN.  Call it before the first launch:
+ * a label that is kept cannot be used again.
+ *
+ * Who cannot be tracked now, as with -EMFILE, is told with its error, and stays
+ * kept.  So does what is mounted there and is no pidfd, -EBADF, or has a name
+ * of no label, -EBADMSG.  Where a host was killed before anything was mounted
+ * on the file of a pin, that is removed and told with -ENODATA: such a shim has
+ * not executed, and will not.
+ *
+ * Return: 0; -EINVAL without a directory of pins; -ENOMEM, -EMFILE, -ENFILE,
+ *         and nothing was done; -EBUSY, -ECHILD.
+ */
+int pidtrack_recover(struct pidtrack *tracker,
+		     struct pidtrack_recovery **ret_recovery);
+
+/*
+ * Keeps a process that runs already, child or not, under its label, as KEEP
+ * does one that is launched.
+ *
+ * Return: 0; -EINVAL without a label, or a directory of pins; -EEXIST if its
+ *         label is kept already, be it of itself; -ESRCH if its end was
+ *         acknowledged; -ENOSPC, -ESTALE as of PIDTRACK_STAGE_KEEP, -EMFILE and
+ *         the like; -EBUSY, -ECHILD.
+ */
+int pidtrack_process_keep(struct pidtrack_process *process);
 
 /*
  * Hands all processes over to the program that this one executes next: takes a

@@ -131,16 +131,30 @@ static bool is_plain(int dir, int place)
 	       S_ISREG(of_place.stx_mode);
 }
 
+/* The same, of a pidfd. */
+static int open_pidfd_place(int dir, const char *name)
+{
+	CLEANUP(fd_closep) int place = open_place(dir, name);
+
+	if (place < 0 || pt_pin_is_pidfd(place))
+		return fd_take(&place);
+	return is_plain(dir, place) ? -ENODATA : -EBADF;
+}
+
+int pt_pin_inode(int dir, const char *name, uint64_t *ret_inode)
+{
+	CLEANUP(fd_closep) int place = open_pidfd_place(dir, name);
+
+	return place < 0 ? place : sys_inode(place, ret_inode);
+}
+
 int pt_pin_open(int dir, const char *name)
 {
-	CLEANUP(fd_closep) int place = -1;
+	CLEANUP(fd_closep) int place = open_pidfd_place(dir, name);
 	CLEANUP(fd_closep) int pidfd = -1;
 
-	place = open_place(dir, name);
 	if (place < 0)
 		return place;
-	if (!pt_pin_is_pidfd(place))
-		return is_plain(dir, place) ? -ENODATA : -EBADF;
 	pidfd = sys_open(dir, name, O_RDWR | O_NOFOLLOW, 0);
 	if (pidfd < 0)
 		return pidfd;

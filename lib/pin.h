@@ -52,6 +52,9 @@ int pt_pin_mount(int dir, const char *name, int pidfd);
  */
 int pt_pin_open(int dir, const char *name);
 
+/* Of the process of a pin; errors as pt_pin_open(). */
+int pt_pin_inode(int dir, const char *name, uint64_t *ret_inode);
+
 /* Whether @path is, here and now, what @dir is open on. */
 bool pt_pin_leads_to(const char *path, int dir);
 

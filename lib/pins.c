@@ -411,7 +411,9 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	if (made)
 		sys_rmdir(pins->path);
 	free_pins(pins);
-	return r < 0 ? r : -EBUSY;
+	if (r >= 0)
+		return -EBUSY;
+	return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
 /* ---- what is in it ---- */

@@ -98,6 +98,7 @@ struct pidtrack_process {
 	bool released : 1;   /* the host is done with it */
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */
+	bool kept : 1;	     /* to be let go in the end */
 };
 
 /* The bar of what a process costs us. */

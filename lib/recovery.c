@@ -82,6 +82,19 @@ int pt_recovery_add(struct pidtrack_recovery *recovery,
 	return 0;
 }
 
+int pt_recovery_pay(struct pidtrack_recovered *own, const void *payload,
+		    size_t size)
+{
+	const void *copy;
+
+	if (!copy_bytes(payload, size, &copy))
+		return -ENOMEM;
+	free((void *)own->payload);
+	own->payload = copy;
+	own->payload_size = size;
+	return 0;
+}
+
 void pt_recovery_conclude(struct pidtrack_recovered *own,
 			  struct pidtrack_process *process,
 			  const struct pidtrack_comparison *comparison,

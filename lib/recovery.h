@@ -22,6 +22,10 @@ int pt_recovery_add(struct pidtrack_recovery *recovery,
 		    const struct pidtrack_recovered *recovered,
 		    struct pidtrack_recovered **ret_own);
 
+/* What goes along with it, copied; -ENOMEM. */
+int pt_recovery_pay(struct pidtrack_recovered *own, const void *payload,
+		    size_t size);
+
 /* What has become of one that was added. */
 void pt_recovery_conclude(struct pidtrack_recovered *own,
 			  struct pidtrack_process *process,

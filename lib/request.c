@@ -13,7 +13,8 @@
 	 PIDTRACK_SPAWN_INTO_CGROUP | PIDTRACK_SPAWN_PROGRAM_FD |          \
 	 PIDTRACK_SPAWN_UID | PIDTRACK_SPAWN_GID | PIDTRACK_SPAWN_GROUPS | \
 	 PIDTRACK_SPAWN_UMASK | PIDTRACK_SPAWN_NO_NEW_PRIVS |              \
-	 PIDTRACK_SPAWN_RECORD_SYNC | PIDTRACK_SPAWN_EXIT_RECORD)
+	 PIDTRACK_SPAWN_RECORD_SYNC | PIDTRACK_SPAWN_EXIT_RECORD |         \
+	 PIDTRACK_SPAWN_KEEP)
 
 #define NAMESPACES_ALL                                              \
 	((uint64_t)(CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | \
@@ -82,14 +83,18 @@ int pt_request_check(const struct pidtrack_spawn_options *options)
 {
 	int r;
 
-	if (options->pin)
-		return -EOPNOTSUPP;
 	if (!options->argv || !options->argv[0] || options->reserved != 0)
 		return -EINVAL;
 	if (options->flags & ~FLAGS_ALL ||
 	    options->namespaces & ~NAMESPACES_ALL || contradicts(options) ||
 	    lacks_flag(options))
 		return -EINVAL;
+	if (options->flags & PIDTRACK_SPAWN_KEEP) {
+		if (!options->label)
+			return -EINVAL;
+		if (options->namespaces & CLONE_NEWUSER)
+			return -EOPNOTSUPP;
+	}
 	if (options->signal_ignore & SIGNALS_NOT_IGNORED ||
 	    options->parent_death_signal < 0 ||
 	    options->parent_death_signal > 64)

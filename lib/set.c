@@ -8,12 +8,20 @@
 
 /* ---- slots ---- */
 
-static void free_texts(struct pidtrack_process *process)
+static void free_label(struct pidtrack_process *process)
 {
 	free(process->label);
+	process->label = NULL;
+}
+
+/* By its label it will be let go. */
+static void free_texts(struct pidtrack_process *process)
+{
+	if (!process->kept)
+		free_label(process);
 	free(process->text);
 	free(process->payload);
-	process->label = process->text = NULL;
+	process->text = NULL;
 	process->payload = NULL;
 }
 
@@ -25,6 +33,7 @@ static void free_ending(struct pidtrack_process *process)
 void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
 {
 	free_texts(process);
+	free_label(process);
 	free_ending(process);
 	set->statistics.tracked--;
 	pt_slots_give(&set->slots, process);
@@ -116,6 +125,7 @@ static void finish(struct pt_set *set, struct pidtrack_process *process)
 	if (process->watch != PT_WATCH_NONE || process->stops_watch)
 		return;
 	unwatch_by_tick(set, process);
+	free_label(process);
 	free_ending(process);
 	pt_ring_close(set->ring, process->pidfd);
 	pt_slots_give(&set->slots, process);
@@ -142,11 +152,24 @@ static int record_end(struct pt_set *set, struct pidtrack_process *process)
 
 /* ---- what is seen ---- */
 
+/* It need not be found again: the host knows its end, or is done with it. */
+static void let_go(struct pt_set *set, struct pidtrack_process *process)
+{
+	uint64_t inode;
+
+	if (!process->kept || process->state != PT_STATE_REAPED)
+		return;
+	process->kept = false;
+	if (sys_inode(process->pidfd, &inode) >= 0)
+		pt_keeper_let_go(&set->keeper, process->label, inode);
+}
+
 static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 {
 	struct pt_cell cell = pt_process_after(process->state, PT_SEEN_ACK);
 
 	process->state = cell.state;
+	let_go(set, process);
 	if (cell.does & PT_DO_REAP)
 		pt_ring_reap(set->ring, process->pidfd);
 }
@@ -787,6 +810,7 @@ static void free_slots(struct pt_set *set)
 		if (process->pidfd >= 0) {
 			fd_close(process->pidfd);
 			free_texts(process);
+			free_label(process);
 			free_ending(process);
 			pt_stop_free(&set->stops, process->stop);
 		}
@@ -799,10 +823,12 @@ void pt_set_done(struct pt_set *set)
 	acknowledge_handed(set);
 	set->ring = pt_ring_free(set->ring);
 	free_slots(set);
+	pt_keeper_close(&set->keeper);
 }
 
 void pt_set_abandon(struct pt_set *set)
 {
 	set->ring = pt_ring_abandon(set->ring);
 	free_slots(set);
+	pt_keeper_abandon(&set->keeper);
 }

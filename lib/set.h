@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "fingerprint.h"
+#include "keeper.h"
 #include "pidtrack.h"
 #include "process.h"
 #include "ring.h"
@@ -18,6 +19,7 @@ struct pt_set {
 	struct pidtrack *tracker; /* for its processes */
 	struct pt_ring *ring;
 	struct pt_place place;
+	struct pt_keeper keeper; /* open before pt_set_init() */
 
 	struct pt_slots slots;
 	struct pt_stops stops;
@@ -33,7 +35,10 @@ struct pt_set {
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 		enum pt_backend backend);
 
-/* Reaps what was handed out, closes the pidfds, frees everything. */
+/*
+ * Reaps what was handed out, closes the pidfds, frees everything, the keeper
+ * too.
+ */
 void pt_set_done(struct pt_set *set);
 
 /* The same in a child of fork(), for its copies. */

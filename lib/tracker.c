@@ -79,14 +79,20 @@ static int wanted_backend(enum pt_backend *ret_backend)
 /* In the owner: the ring belongs to the thread that makes it. */
 static int init_set(struct pidtrack *tracker, void *argument)
 {
+	const struct pidtrack_options *options = argument;
 	enum pt_backend backend;
 	int r;
 
-	(void)argument;
 	r = wanted_backend(&backend);
 	if (r < 0)
 		return r;
-	return pt_set_init(&tracker->set, tracker, backend);
+	r = pt_keeper_open(&tracker->set.keeper, options->pins);
+	if (r < 0)
+		return r;
+	r = pt_set_init(&tracker->set, tracker, backend);
+	if (r < 0)
+		pt_keeper_close(&tracker->set.keeper);
+	return r;
 }
 
 static int done_set(struct pidtrack *tracker, void *argument)
@@ -96,19 +102,20 @@ static int done_set(struct pidtrack *tracker, void *argument)
 	return 0;
 }
 
-static int init_tracker(struct pidtrack *tracker, bool own_thread)
+static int init_tracker(struct pidtrack *tracker,
+			struct pidtrack_options *options)
 {
 	int r;
 
 	r = pt_launchpad_new(&tracker->pad);
 	if (r < 0)
 		return r;
-	r = pt_owner_init(&tracker->owner, own_thread);
+	r = pt_owner_init(&tracker->owner, options->flags & PIDTRACK_THREAD);
 	if (r < 0) {
 		pt_launchpad_done(&tracker->pad);
 		return r;
 	}
-	r = pt_tracker_call(tracker, init_set, NULL);
+	r = pt_tracker_call(tracker, init_set, options);
 	if (r < 0) {
 		pt_owner_done(&tracker->owner);
 		pt_launchpad_done(&tracker->pad);
@@ -137,7 +144,7 @@ PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 	if (!tracker)
 		return -ENOMEM;
 	tracker->handoff = -1;
-	r = init_tracker(tracker, copied.flags & PIDTRACK_THREAD);
+	r = init_tracker(tracker, &copied);
 	if (r < 0) {
 		free(tracker);
 		return r;

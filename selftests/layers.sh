@@ -27,11 +27,12 @@ layers()
 	ring stop
 	features process
 	slots
-	told ladder
+	told ladder keeper
 	set
 	orphans
 	tracker
 	launch attach member records registry handoff
+	recover
 	END
 }
 

@@ -88,13 +88,16 @@ TEST(what_contradicts_itself_is_refused)
 	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
 }
 
-TEST(a_pin_is_not_supported_yet)
+TEST(what_is_to_be_kept_wants_a_label_and_a_place)
 {
 	struct pidtrack_spawn_options options =
-		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"), .pin = "");
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .flags = PIDTRACK_SPAWN_KEEP);
 
-	spawn_fails(_metadata, &options, -EOPNOTSUPP, PIDTRACK_STAGE_OPTIONS);
-	options.pin = "/run";
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+	options.label = "web";
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+	options.namespaces = CLONE_NEWUSER;
 	spawn_fails(_metadata, &options, -EOPNOTSUPP, PIDTRACK_STAGE_OPTIONS);
 }
 

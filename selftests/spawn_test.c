@@ -374,7 +374,7 @@ TEST(a_stage_has_a_name)
 			EXPECT_STRNE(pidtrack_stage_name(k),
 				     pidtrack_stage_name(i));
 	}
-	EXPECT_STREQ("unknown", pidtrack_stage_name(PIDTRACK_STAGE_EXEC + 1));
+	EXPECT_STREQ("unknown", pidtrack_stage_name(PIDTRACK_STAGE_KEEP + 1));
 	EXPECT_STREQ("unknown", pidtrack_stage_name(UINT32_MAX));
 }
 

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Taking up what an earlier life of the host has kept: first all of it is
+ * listed, which can fail, then one after the other is tracked, each for itself.
+ */
+#include "attach.h"
+#include "record.h"
+#include "recovery.h"
+#include "sys.h"
+
+/* ---- whom the tracker has already ---- */
+
+struct known {
+	uint64_t inode;
+	struct pidtrack_process *process;
+};
+
+struct knowns {
+	struct known *list; /* owned; by inode */
+	size_t n;
+};
+
+static void knowns_done(struct knowns *knowns)
+{
+	free(knowns->list);
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct known *left = a, *right = b;
+
+	return (left->inode > right->inode) - (left->inode < right->inode);
+}
+
+static int know(const struct pt_slots *slots, struct knowns *ret_knowns)
+{
+	ret_knowns->list = calloc(slots->n + 1, sizeof(*ret_knowns->list));
+	if (!ret_knowns->list)
+		return -ENOMEM;
+	for (uint32_t slot = 0; slot < slots->n; slot++) {
+		struct pidtrack_process *process = pt_slots_at(slots, slot);
+		struct known *known = &ret_knowns->list[ret_knowns->n];
+
+		if (process->pidfd < 0 ||
+		    sys_inode(process->pidfd, &known->inode) < 0)
+			continue;
+		known->process = process;
+		ret_knowns->n++;
+	}
+	qsort(ret_knowns->list, ret_knowns->n, sizeof(*ret_knowns->list),
+	      by_inode);
+	return 0;
+}
+
+/* ---- the list ---- */
+
+struct recover {
+	struct pidtrack_recovery *recovery; /* owned until it is complete */
+	struct pidtrack_recovered **owns;   /* owned: @n of its own */
+	size_t n;
+};
+
+static void recover_done(struct recover *recover)
+{
+	pidtrack_recovery_free(recover->recovery);
+	free(recover->owns);
+}
+
+/*
+ * Whether it is tracked; if it came without being known as kept, as over exec,
+ * it is now.
+ */
+static bool is_known(const struct knowns *knowns, uint64_t inode,
+		     const char *label)
+{
+	const struct known wanted = { .inode = inode };
+	struct known *known = bsearch(&wanted, knowns->list, knowns->n,
+				      sizeof(*knowns->list), by_inode);
+
+	if (!known)
+		return false;
+	if (label && known->process->label &&
+	    strcmp(label, known->process->label) == 0)
+		known->process->kept = true;
+	return true;
+}
+
+/* What no label can be is none. */
+static const char *label_of(const char *name, char bytes[PT_PIN_NAME_SIZE])
+{
+	if (pt_pin_label(name, bytes) < 0 || pt_label_check(bytes) < 0)
+		return NULL;
+	return bytes;
+}
+
+static int list_one(struct recover *recover, const struct pt_pins *pins,
+		    const struct knowns *knowns, const char *name)
+{
+	char bytes[PT_PIN_NAME_SIZE];
+	struct pidtrack_recovered recovered = {
+		.name = name,
+		.label = label_of(name, bytes),
+	};
+	uint64_t inode;
+	int r;
+
+	r = pt_pin_inode(pins->dir, name, &inode);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+		return r;
+	if (r >= 0 && is_known(knowns, inode, recovered.label))
+		return 0;
+	r = pt_recovery_add(recover->recovery, &recovered,
+			    &recover->owns[recover->n]);
+	if (r < 0)
+		return r;
+	recover->n++;
+	return 0;
+}
+
+static int list_all(struct recover *recover, const struct pt_set *set,
+		    const struct pt_pins *pins)
+{
+	CLEANUP(pt_pins_list_done) struct pt_pins_list list = { 0 };
+	CLEANUP(knowns_done) struct knowns knowns = { 0 };
+	int r;
+
+	r = pt_pins_list(pins, &list);
+	if (r < 0)
+		return r;
+	r = know(&set->slots, &knowns);
+	if (r < 0)
+		return r;
+	recover->owns = calloc(list.n + 1, sizeof(struct pidtrack_recovered *));
+	if (!recover->owns)
+		return -ENOMEM;
+	r = pt_recovery_new(&recover->recovery);
+	for (size_t i = 0; i < list.n && r >= 0; i++)
+		r = list_one(recover, pins, &knowns, list.names[i]);
+	return r;
+}
+
+/* ---- one of them ---- */
+
+#define TRIES 8
+
+/*
+ * A launch that was cut short may yet go on: the child of a host killed before
+ * it mounted anything fails if its file is gone, or is kept if it was faster.
+ */
+static int open_or_remove(const struct pt_pins *pins, const char *name)
+{
+	int fd = pt_pin_open(pins->dir, name);
+
+	for (int i = 0; i < TRIES && fd == -ENODATA; i++) {
+		int r = pt_pin_drop(pins->dir, pins->path, name, 0);
+
+		if (r != -EBUSY && r != -ESTALE)
+			break;
+		fd = pt_pin_open(pins->dir, name);
+	}
+	return fd;
+}
+
+static const char *reason_of(int error)
+{
+	switch (error) {
+	case -ENODATA:
+		return "nothing was mounted on its file: it has not executed";
+	case -EBADF:
+		return "something else is mounted on its file";
+	case -EBADMSG:
+		return "its file has a name of no label";
+	default:
+		return "its pin could not be taken up";
+	}
+}
+
+static void tell_error(struct pidtrack_recovered *own, int error)
+{
+	const struct pidtrack_comparison comparison = {
+		.verdict = PIDTRACK_VERDICT_UNPROVEN,
+		.reason = reason_of(error),
+	};
+
+	pt_recovery_conclude(own, NULL, &comparison, error);
+}
+
+static void tell_process(struct pidtrack_recovered *own,
+			 struct pidtrack_process *process)
+{
+	struct pollfd readable = { process->pidfd, POLLIN, 0 };
+	bool ended = sys_ppoll_now(&readable) > 0;
+	const struct pidtrack_comparison comparison = {
+		.verdict = ended ? PIDTRACK_VERDICT_EXITED :
+				   PIDTRACK_VERDICT_SAME,
+		.evidence = PIDTRACK_EVIDENCE_PIN,
+		.reason = ended ? "its pidfd was kept, and it has ended" :
+				  "its pidfd was kept",
+	};
+	const struct pt_payload *payload = process->payload;
+
+	pt_recovery_conclude(own, process, &comparison, 0);
+	/* for want of memory the process alone has it */
+	if (payload)
+		pt_recovery_pay(own, payload->bytes, payload->size);
+}
+
+static void recover_one(struct pidtrack *tracker,
+			struct pidtrack_recovered *own)
+{
+	struct pidtrack_process *process = NULL;
+	int fd, r;
+
+	fd = own->label ? open_or_remove(tracker->set.keeper.pins, own->name) :
+			  -EBADMSG;
+	r = fd < 0 ? fd : pt_attach_kept(tracker, fd, own->label, &process);
+	if (r < 0)
+		tell_error(own, r);
+	else
+		tell_process(own, process);
+}
+
+/* ---- all of them ---- */
+
+static int do_recover(struct pidtrack *tracker, void *argument)
+{
+	CLEANUP(recover_done) struct recover recover = { 0 };
+	struct pidtrack_recovery **ret_recovery = argument;
+	int r;
+
+	if (!pt_keeper_is_open(&tracker->set.keeper))
+		return -EINVAL;
+	r = list_all(&recover, &tracker->set, tracker->set.keeper.pins);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < recover.n; i++)
+		recover_one(tracker, recover.owns[i]);
+	*ret_recovery = recover.recovery;
+	recover.recovery = NULL;
+	return 0;
+}
+
+PUBLIC int pidtrack_recover(struct pidtrack *tracker,
+			    struct pidtrack_recovery **ret_recovery)
+{
+	return pt_tracker_call(tracker, do_recover, ret_recovery);
+}
