@@ -191,7 +191,8 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static bool is_empty(int dir)
+/* 0; -ENOTEMPTY; -ENOENT if it was removed just now. */
+static int check_empty(int dir)
 {
 	_Alignas(struct pt_listed) char bytes[512];
 	int n;
@@ -202,11 +203,11 @@ static bool is_empty(int dir)
 				(const void *)(bytes + at);
 
 			if (!is_dot(listed->name))
-				return false;
+				return -ENOTEMPTY;
 			at += listed->length;
 		}
 	}
-	return n == 0;
+	return n;
 }
 
 /* What the mount is on must be ours, or whoever's it is could take it away. */
@@ -220,7 +221,7 @@ static int check_below(int below)
 		return r;
 	if (found.stx_uid != geteuid() || found.stx_mode & 0022)
 		return -EPERM;
-	return is_empty(below) ? 0 : -ENOTEMPTY;
+	return check_empty(below);
 }
 
 /* Its marker is there, and locked, before anybody can see it. */

@@ -260,6 +260,46 @@ TEST_PINS(a_child_of_a_killed_host_does_not_have_it)
 	close(ready[1]);
 }
 
+/* Stops whoever lists a directory: the listener, for our parent. */
+static void open_stopped(struct __test_metadata *_metadata,
+			 const struct room *room, int say)
+{
+	int listener = seccomp_stop(SYS_getdents64);
+
+	ASSERT_EQ(sizeof(listener), write(say, &listener, sizeof(listener)));
+	pt_pins_close(pins_open(_metadata, room->pins));
+	_exit(0);
+}
+
+TEST_PINS(one_removed_as_it_is_looked_into_is_made_again)
+{
+	int said[2], pidfd, listener, status;
+	uint64_t id;
+	pid_t host;
+
+	ASSERT_EQ(0, pipe2(said, O_CLOEXEC));
+	host = fork();
+	if (!host)
+		open_stopped(_metadata, room, said[1]);
+	ASSERT_EQ(sizeof(listener), read(said[0], &listener, sizeof(listener)));
+	pidfd = sys_pidfd_open(host, 0);
+	listener = (int)syscall(SYS_pidfd_getfd, pidfd, listener, 0);
+	ASSERT_GE(listener, 0);
+	ASSERT_EQ(host, seccomp_stopped(listener, &id));
+	ASSERT_EQ(0, rmdir(room->pins));
+	do
+		ASSERT_EQ(0, seccomp_go(listener, id));
+	while (await_fd(listener, POLLIN, -1) & POLLIN &&
+	       seccomp_stopped(listener, &id) > 0);
+	ASSERT_EQ(host, waitpid(host, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_FALSE(path_exists(room->pins));
+	close(listener);
+	close(pidfd);
+	close(said[0]);
+	close(said[1]);
+}
+
 TEST_PINS(of_hosts_that_start_and_end_at_once_one_has_it)
 {
 	enum { HOSTS = 4, ROUNDS = 100 };
