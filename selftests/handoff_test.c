@@ -3,6 +3,7 @@
  * Handing over across exec: nothing is lost, nothing told twice, nobody mixed
  * up.  What comes after is what heir.c says.
  */
+#include "kept.h"
 #include "tracked.h"
 
 /* ---- a host that executes its heir ---- */
@@ -22,6 +23,7 @@ struct host {
 	struct gate other;
 	struct pidtrack *tracker;
 	struct pidtrack_process *process;
+	const struct room *room; /* with pins; or NULL */
 	char path[128];
 	int handoff;
 	int out; /* what host and heir say, to be read */
@@ -188,6 +190,33 @@ TEST(it_may_be_handed_on_twice)
 	struct host host = { .words = { "once", "again" } };
 
 	two_are_taken_over(_metadata, &host);
+}
+
+static void one_is_kept(struct __test_metadata *_metadata, struct host *host)
+{
+	pidtrack_free(host->tracker);
+	host->tracker = kept_tracker(_metadata, host->room);
+	kept_start(_metadata, host->tracker, host->gate.shim, "a",
+		   SHIM("wait", "exit", "7"));
+	setenv("PIDTRACK_TEST_PINS", host->room->pins, 1);
+}
+
+TEST(what_is_kept_stays_so_until_the_heir_has_acknowledged_it)
+{
+	struct room room = ROOM_NULL;
+	struct host host = { .set_up = one_is_kept, .room = &room };
+
+	if (!kept_room_make(_metadata, &room))
+		return;
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	EXPECT_TRUE(is_pinned(&room, "a"));
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+	expect_clean(_metadata, &room);
+	room_end(&room);
 }
 
 static void other_backend(struct __test_metadata *_metadata, struct host *host)

@@ -5,6 +5,8 @@
  *
  *	heir FD [thread] [again]	again: hands over to itself first, once
  *
+ * with the pins of PIDTRACK_TEST_PINS, if that is set.
+ *
  *	resumed -ERRNO			and nothing else, if that failed
  *	recovered LABEL VERDICT EVIDENCE ERROR STATE
  *	payload BYTES			of the process above
@@ -136,7 +138,8 @@ int main(int argc, char **argv)
 	bool thread = argc > 2 && !strcmp(argv[2], "thread");
 	bool again = argc > 2 && !strcmp(argv[argc - 1], "again");
 	struct pidtrack_options options =
-		PIDTRACK_OPTIONS(.flags = thread ? PIDTRACK_THREAD : 0);
+		PIDTRACK_OPTIONS(.flags = thread ? PIDTRACK_THREAD : 0,
+				 .pins = getenv("PIDTRACK_TEST_PINS"));
 	struct pidtrack_recovery *recovery;
 	struct pidtrack *tracker;
 	int r;
