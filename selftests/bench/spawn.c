@@ -34,9 +34,9 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "pidtrack.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -80,28 +80,6 @@ struct ready {
 	int32_t error;
 	char backend[16];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* That of which @part of all are smaller; sorts. */
-static double part_of(double *values, unsigned int n, double part)
-{
-	qsort(values, n, sizeof(*values), by_size);
-	return values[(unsigned int)(part * (n - 1) + 0.5)];
-}
 
 /* ---- three ways to launch; each returns the status, or a negative errno ----
  */

@@ -37,9 +37,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "pidtrack.h"
 
 #define PROCESSES 200
@@ -82,28 +82,6 @@ static void give_up(const char *what, int error)
 {
 	fprintf(stderr, "bench-verify: %s: %s\n", what, strerror(-error));
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* That of which @part of all are smaller; sorts. */
-static double part_of(double *values, unsigned int n, double part)
-{
-	qsort(values, n, sizeof(*values), by_size);
-	return values[(unsigned int)(part * (n - 1) + 0.5)];
 }
 
 static const char *path_of(enum kind kind, unsigned int i)
