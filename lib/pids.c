@@ -38,13 +38,7 @@ int pt_pids_add(struct pt_pids *pids, pid_t pid)
 
 /* ---- files ---- */
 
-/* A number that may go on in the next bytes read. */
-struct number {
-	uint64_t value;
-	bool begun;
-};
-
-static int take_byte(struct pt_pids *pids, struct number *number, char byte)
+static int take_byte(struct pt_pids *pids, struct pt_number *number, char byte)
 {
 	int r = 0;
 
@@ -57,27 +51,36 @@ static int take_byte(struct pt_pids *pids, struct number *number, char byte)
 	}
 	if (number->begun && number->value <= INT_MAX)
 		r = pt_pids_add(pids, (pid_t)number->value);
-	*number = (struct number){ 0 };
+	*number = (struct pt_number){ 0 };
 	return r;
+}
+
+int pt_pids_read(struct pt_pids *pids, int fd, struct pt_number *rest)
+{
+	char bytes[PT_PIDS_PIECE];
+	int n, r = 0;
+
+	n = sys_read(fd, bytes, sizeof(bytes));
+	if (n == 0)
+		return take_byte(pids, rest, '\n');
+	for (int i = 0; i < n && r >= 0; i++)
+		r = take_byte(pids, rest, bytes[i]);
+	return r < 0 ? r : n;
 }
 
 int pt_pids_in_file(struct pt_pids *pids, int dir, const char *path)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	struct number number = { 0 };
-	char bytes[4096];
-	int n, r = 0;
+	struct pt_number rest = { 0 };
+	int r;
 
 	fd = sys_open(dir, path, O_RDONLY, 0);
 	if (fd < 0)
 		return fd;
-	while ((n = sys_read(fd, bytes, sizeof(bytes))) > 0) {
-		for (int i = 0; i < n && r >= 0; i++)
-			r = take_byte(pids, &number, bytes[i]);
-		if (r < 0)
-			return r;
-	}
-	return n < 0 ? n : take_byte(pids, &number, '\n');
+	do
+		r = pt_pids_read(pids, fd, &rest);
+	while (r > 0);
+	return r;
 }
 
 /* ---- directories ---- */
@@ -101,21 +104,30 @@ static int add_names(struct pt_pids *pids, const char *bytes, int n)
 	return 0;
 }
 
+int pt_pids_list(struct pt_pids *pids, int fd)
+{
+	_Alignas(struct pt_listed) char bytes[PT_PIDS_PIECE];
+	int n, r;
+
+	n = sys_getdents(fd, bytes, sizeof(bytes));
+	if (n <= 0)
+		return n;
+	r = add_names(pids, bytes, n);
+	return r < 0 ? r : n;
+}
+
 int pt_pids_in_directory(struct pt_pids *pids, const char *path)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	_Alignas(struct pt_listed) char bytes[8192];
-	int n, r;
+	int r;
 
 	fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd;
-	while ((n = sys_getdents(fd, bytes, sizeof(bytes))) > 0) {
-		r = add_names(pids, bytes, n);
-		if (r < 0)
-			return r;
-	}
-	return n;
+	do
+		r = pt_pids_list(pids, fd);
+	while (r > 0);
+	return r;
 }
 
 /* ---- children, by thread ---- */
@@ -132,7 +144,7 @@ static void task_path(struct pt_text *path, pid_t pid, pid_t thread,
 	pt_text_string(path, name);
 }
 
-static int list_threads(struct pt_pids *threads, pid_t pid)
+int pt_pids_threads(struct pt_pids *threads, pid_t pid)
 {
 	char buffer[32];
 	struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
@@ -149,12 +161,21 @@ bool pt_pids_lists_children(void)
 	return fd != -ENOENT;
 }
 
+int pt_pids_open_children(pid_t pid, pid_t thread)
+{
+	char buffer[64];
+	struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
+
+	task_path(&path, pid, thread, "/children");
+	return sys_open(AT_FDCWD, path.start, O_RDONLY, 0);
+}
+
 int pt_pids_children(struct pt_pids *pids, pid_t pid)
 {
 	CLEANUP(pt_pids_done) struct pt_pids threads = { 0 };
 	int r;
 
-	r = list_threads(&threads, pid);
+	r = pt_pids_threads(&threads, pid);
 	for (size_t i = 0; i < threads.n && r >= 0; i++) {
 		char buffer[64];
 		struct pt_text path = PT_TEXT(buffer, sizeof(buffer));
@@ -172,7 +193,7 @@ bool pt_pids_is_still(pid_t pid)
 {
 	CLEANUP(pt_pids_done) struct pt_pids threads = { 0 };
 
-	if (list_threads(&threads, pid) < 0)
+	if (pt_pids_threads(&threads, pid) < 0)
 		return true;
 	for (size_t i = 0; i < threads.n; i++) {
 		char buffer[64], text[1024];

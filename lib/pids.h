@@ -32,6 +32,29 @@ int pt_pids_in_file(struct pt_pids *pids, int dir, const char *path);
 /* Adds the names of a directory that are numbers. */
 int pt_pids_in_directory(struct pt_pids *pids, const char *path);
 
+/* Of a piece: bytes. */
+#define PT_PIDS_PIECE 4096
+
+/* A number that may go on in the next piece. */
+struct pt_number {
+	uint64_t value;
+	bool begun;
+};
+
+/*
+ * Add what is in the next piece of a file of numbers, of a directory.
+ *
+ * Return: > 0 if more may follow; 0 at the end; -ENOMEM, and the like.
+ */
+int pt_pids_read(struct pt_pids *pids, int fd, struct pt_number *rest);
+int pt_pids_list(struct pt_pids *pids, int fd);
+
+/* Adds the threads of a process. */
+int pt_pids_threads(struct pt_pids *threads, pid_t pid);
+
+/* The list of the children of a thread, to be read.  Linux 3.5. */
+int pt_pids_open_children(pid_t pid, pid_t thread);
+
 /* Whether the kernel lists children; else they have to be searched for. */
 bool pt_pids_lists_children(void);
 
