@@ -862,6 +862,13 @@ static inline int sys_wipe_on_fork(void *memory, size_t size)
 	return pt_sys_result(madvise(memory, size, PT_MADV_WIPEONFORK));
 }
 
+/* What is not used stays free, where one page could have been a huge one. */
+static inline void sys_small_pages(void *memory, size_t size)
+{
+	pt_sys_calls++;
+	madvise(memory, size, MADV_NOHUGEPAGE);
+}
+
 static inline void sys_unmap(void *memory, size_t size)
 {
 	pt_sys_calls++;
