@@ -16,7 +16,7 @@ layers()
 	pidtrack base
 	options sys text
 	lines
-	quiet owner claims file foreign clone names directory procfs caps dumpable descriptors pin
+	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors pin
 	fingerprint child pids pins
 	request attempt
 	record launchpad status cgroup
