@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "base.h"
+#include "claims.h"
 #include "clone.h"
 #include "pidtrack.h"
 #include "procfs.h"
@@ -357,11 +358,13 @@ static const struct feature *feature_at(uint32_t feature)
 
 PUBLIC int pidtrack_feature_probe(uint32_t feature)
 {
-	int r;
+	int begun, r;
 
 	if (!feature_at(feature))
 		return -ERANGE;
+	begun = pt_claims_begin(); /* some make a child */
 	r = feature_at(feature)->probe();
+	pt_claims_end(begun);
 	return r < 0 ? r : 0;
 }
 

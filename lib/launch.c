@@ -3,6 +3,7 @@
  * Launching: options, record, shim, in this order, and a slot beforehand.
  */
 #include "base.h"
+#include "claims.h"
 #include "ending.h"
 #include "options.h"
 #include "record.h"
@@ -184,9 +185,8 @@ static void look_early(const struct pt_set *set,
 			   &process->look);
 }
 
-static int do_spawn(struct pidtrack *tracker, void *argument)
+static int launch_and_watch(struct pidtrack *tracker, struct launch *launch)
 {
-	struct launch *launch = argument;
 	int r;
 
 	r = pt_set_reserve(&tracker->set, &launch->process);
@@ -205,6 +205,16 @@ static int do_spawn(struct pidtrack *tracker, void *argument)
 	pt_set_watch(&tracker->set, launch->process);
 	pt_ring_flush(tracker->set.ring);
 	return 0;
+}
+
+static int do_spawn(struct pidtrack *tracker, void *argument)
+{
+	const int begun = pt_claims_begin();
+	int r;
+
+	r = launch_and_watch(tracker, argument);
+	pt_claims_end(begun);
+	return r;
 }
 
 /* Before anything is opened: that could get the number of a closed one. */

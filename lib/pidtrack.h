@@ -48,10 +48,44 @@ const char *pidtrack_version(void);
  * not know is -E2BIG unless zero, an unknown flag is -EINVAL.
  */
 struct pidtrack_options {
-	uint32_t size;	  /* sizeof(struct pidtrack_options) */
-	uint32_t flags;	  /* PIDTRACK_THREAD */
-	const char *pins; /* directory for those of PIDTRACK_SPAWN_KEEP; NULL:
-			     none */
+	uint32_t size;		 /* sizeof(struct pidtrack_options) */
+	uint32_t flags;		 /* PIDTRACK_THREAD */
+	const char *pins;	 /* directory for those of PIDTRACK_SPAWN_KEEP;
+				    NULL: none */
+	uint32_t orphans;	 /* enum pidtrack_orphans */
+	uint32_t orphan_time_ms; /* since it was found; 0: a second */
+};
+
+/*
+ * What becomes of a child that has ended and that nobody gave to this tracker
+ * or any other of this process: of the first process of a pid namespace and of
+ * a subreaper those of others that were orphaned, but also those that the host
+ * makes by itself.  Nobody can tell them apart afterwards, so each is left
+ * alone for @orphan_time_ms, in which its host may wait for it, attach it, or
+ * have popen(3) and the like do so.
+ *
+ * By COLLECT and DESCENDANTS they are then waited for, one by one by pidfd, and
+ * their statuses are gone; it is the host's order to reap what was not given.
+ * One whose end has another signal than SIGCHLD was cloned by the host and is
+ * never touched, nor is one that another process traces.
+ *
+ * They are looked for as pidtrack_next() is called, some hundreds a call, and
+ * pidtrack_fd() is readable when it is time: twice in @orphan_time_ms as long
+ * as there are any, else once a second.  A launch that takes long, in any
+ * thread, delays those that it could be mistaken for.
+ */
+enum pidtrack_orphans {
+	PIDTRACK_ORPHANS_LEAVE = 0, /* nothing at all is done */
+	PIDTRACK_ORPHANS_COLLECT,
+	/*
+	 * Those alone that are of a session which a tracked process leads, by
+	 * DETACHED or SETSID, or when it was attached; also when that one is
+	 * reaped, if they began 10 ms before, or while another of the session
+	 * was such an orphan.  Who began a session of its own, as daemons do,
+	 * cannot be known to descend from anybody, and stays.
+	 */
+	PIDTRACK_ORPHANS_DESCENDANTS,
+	PIDTRACK_ORPHANS_ASK, /* PIDTRACK_ORPHAN tells of each, once */
 };
 
 /*
@@ -73,8 +107,9 @@ struct pidtrack_options {
  * read in set-user-id programs.
  *
  * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend;
- * -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever the kernel
- * refuses it with; with pins what pidtrack_recover() says.
+ * -EOPNOTSUPP if orphans cannot be found, for there is no /proc of our pid
+ * namespace; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever
+ * the kernel refuses it with; with pins what pidtrack_recover() says.
  */
 int pidtrack_new(const struct pidtrack_options *options,
 		 struct pidtrack **ret_tracker);
@@ -114,6 +149,7 @@ struct pidtrack_statistics {
 	uint64_t rearmed;    /* watches made again after they were cancelled */
 	uint64_t unwatched;  /* now looked at by a timer, for want of memory */
 	uint64_t unrecorded; /* exit records that could not be written */
+	uint64_t orphans;    /* collected */
 };
 
 /* Return: 0; -EBUSY, -ECHILD.  Fills at most @size bytes. */
@@ -337,6 +373,12 @@ enum pidtrack_event_kind {
 	PIDTRACK_STOP_TIMED_OUT, /* its last step is over, and not all ended:
 				    in the kernel, or not ours to signal */
 	PIDTRACK_STOP_DONE,	 /* all ended that were to end with it */
+	/*
+	 * Somebody ended of whom nobody knew: @process is NULL.  Attached by
+	 * @pidfd it is tracked, told to have EXITED, and reaped; else it stays
+	 * a zombie, for who else may want it.
+	 */
+	PIDTRACK_ORPHAN,
 };
 
 /* Where a status is from.  It is never invented. */
@@ -356,6 +398,8 @@ struct pidtrack_event {
 	struct pidtrack_process *process;
 	int32_t signal;	  /* of ESCALATED and STOP_: the last one sent */
 	uint32_t reached; /* of these: processes signalled so far */
+	int32_t pid;	  /* of ORPHAN; else 0 */
+	int32_t pidfd;	  /* likewise; lent, as the event is */
 };
 
 /* Nothing more will be told of this process; free it when done with it. */

@@ -130,6 +130,7 @@ static const char *const event_names[] = {
 	[PIDTRACK_ESCALATED] = "escalated",
 	[PIDTRACK_STOP_TIMED_OUT] = "stop-timed-out",
 	[PIDTRACK_STOP_DONE] = "stop-done",
+	[PIDTRACK_ORPHAN] = "orphan",
 };
 
 PUBLIC const char *pidtrack_event_name(uint32_t kind)

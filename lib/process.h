@@ -96,6 +96,7 @@ struct pidtrack_process {
 	bool last : 1;	     /* the host was told all there is of its end */
 	bool unrecorded : 1; /* its exit record could not be written */
 	bool released : 1;   /* the host is done with it */
+	bool claimed : 1;    /* by us, so it is nobody's orphan */
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */
 	bool kept : 1;	     /* to be let go in the end */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "set.h"
 
+#include "claims.h"
 #include "label.h"
 #include "ladder.h"
 #include "status.h"
@@ -37,6 +38,28 @@ void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
 	free_ending(process);
 	set->statistics.tracked--;
 	pt_slots_give(&set->slots, process);
+}
+
+/* ---- claims ---- */
+
+/* Whoever looks for orphans passes it over from now on. */
+static void claim(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->claimed || process->state == PT_STATE_REAPED)
+		return;
+	process->claimed = true;
+	pt_claims_add(process->pid);
+	pt_orphans_join(set->orphans, process);
+}
+
+/* Before it is reaped: then its number may be anybody's. */
+static void unclaim(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (!process->claimed)
+		return;
+	process->claimed = false;
+	pt_orphans_leave(set->orphans, process);
+	pt_claims_drop(process->pid);
 }
 
 /* ---- watches ---- */
@@ -105,6 +128,7 @@ static enum pt_watch fitting_watch(const struct pt_set *set,
 
 void pt_set_watch(struct pt_set *set, struct pidtrack_process *process)
 {
+	claim(set, process);
 	start_watch(set, process, fitting_watch(set, process));
 }
 
@@ -127,6 +151,7 @@ static void finish(struct pt_set *set, struct pidtrack_process *process)
 	unwatch_by_tick(set, process);
 	free_label(process);
 	free_ending(process);
+	unclaim(set, process);
 	pt_ring_close(set->ring, process->pidfd);
 	pt_slots_give(&set->slots, process);
 }
@@ -170,6 +195,8 @@ static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 
 	process->state = cell.state;
 	let_go(set, process);
+	if (process->state == PT_STATE_REAPED)
+		unclaim(set, process);
 	if (cell.does & PT_DO_REAP)
 		pt_ring_reap(set->ring, process->pidfd);
 }
@@ -196,6 +223,8 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 
 	cell = pt_process_after(process->state, seen);
 	process->state = cell.state;
+	if (process->state == PT_STATE_REAPED)
+		unclaim(set, process);
 	if (process->source == PIDTRACK_SOURCE_UNKNOWN &&
 	    source != PIDTRACK_SOURCE_UNKNOWN) {
 		process->status = status;
@@ -366,6 +395,8 @@ static int ensure_ring(struct pt_set *set)
 			watch_again(set, process);
 	}
 	r = pt_ladder_watch(&set->stops, set->ring);
+	if (r >= 0)
+		r = pt_orphans_watch(set->orphans, set->ring);
 	if (r < 0) {
 		set->renew_due = true;
 		return r;
@@ -518,6 +549,13 @@ static void happen(struct pt_set *set, const struct pt_happened *happened)
 
 	if (happened->watch == PT_WATCH_TICK) {
 		happened_to_all(set);
+		return;
+	}
+
+	if (happened->cookie == PT_ORPHANS_TIMER) {
+		if (pt_orphans_woken(set->orphans, set->ring, happened->ended) <
+		    0)
+			set->renew_due = true;
 		return;
 	}
 
@@ -709,6 +747,20 @@ static int advance(struct pt_set *set)
 	return r;
 }
 
+/* 1 and an event, or 0; some of them, the next time the others. */
+static int look_for_orphans(struct pt_set *set,
+			    struct pidtrack_event *ret_event)
+{
+	int r;
+
+	/* whom we have asked to be reaped is none */
+	r = pt_ring_flush(set->ring);
+	if (r < 0)
+		return r;
+	return pt_orphans_look(set->orphans, &set->statistics.orphans,
+			       ret_event);
+}
+
 int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 {
 	int r;
@@ -717,6 +769,11 @@ int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 	/* a ring has no timer: it is signalled while it could not watch */
 	if (set->n_ticks > 0 && pt_ring_waits(set->ring))
 		happened_to_all(set);
+	if (pt_orphans_have_their_turn(set->orphans)) {
+		r = look_for_orphans(set, ret_event);
+		if (r != 0)
+			return r;
+	}
 	do {
 		if (tell_any(set, ret_event)) {
 			set->handed = ret_event->process;
@@ -726,6 +783,8 @@ int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 		}
 		r = advance(set);
 	} while (r > 0);
+	if (r == 0 && pt_orphans_are_due(set->orphans))
+		return look_for_orphans(set, ret_event);
 	return r;
 }
 
@@ -775,6 +834,7 @@ void pt_set_restore(struct pt_set *set, struct pidtrack_process *process)
 		pt_told_add(&set->told, process);
 		pt_ring_rouse(set->ring);
 	}
+	claim(set, process);
 	if (!is_settled(process))
 		pt_set_watch(set, process);
 	start_stops(set, process);
@@ -791,18 +851,32 @@ void pt_set_forget(struct pt_set *set, struct pidtrack_process *process)
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 		enum pt_backend backend)
 {
+	int r;
+
 	set->tracker = tracker;
 	pt_slots_init(&set->slots);
 	pt_told_init(&set->told, &set->slots);
 	pt_stops_init(&set->stops);
 	pt_place_look(&set->place);
-	return pt_ring_new(backend, &set->ring);
+	r = pt_claims_ready();
+	return r < 0 ? r : pt_ring_new(backend, &set->ring);
+}
+
+int pt_set_collect(struct pt_set *set, uint32_t policy, uint32_t time_ms)
+{
+	int r;
+
+	r = pt_orphans_new(&set->place, policy, time_ms, &set->orphans);
+	if (r >= 0)
+		r = pt_orphans_watch(set->orphans, set->ring);
+	return r < 0 ? r : pt_ring_flush(set->ring);
 }
 
 static void free_slots(struct pt_set *set)
 {
 	/* first: in a child of fork() it is the host's too, which goes on */
 	pt_stops_done(&set->stops);
+	set->orphans = pt_orphans_free(set->orphans);
 	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
@@ -818,10 +892,22 @@ static void free_slots(struct pt_set *set)
 	pt_slots_done(&set->slots);
 }
 
+static void unclaim_all(struct pt_set *set)
+{
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
+
+		if (process->pidfd >= 0)
+			unclaim(set, process);
+	}
+}
+
 void pt_set_done(struct pt_set *set)
 {
 	acknowledge_handed(set);
 	set->ring = pt_ring_free(set->ring);
+	unclaim_all(set);
 	free_slots(set);
 	pt_keeper_close(&set->keeper);
 }

@@ -9,6 +9,7 @@
 #include "base.h"
 #include "fingerprint.h"
 #include "keeper.h"
+#include "orphans.h"
 #include "pidtrack.h"
 #include "process.h"
 #include "ring.h"
@@ -24,9 +25,10 @@ struct pt_set {
 	struct pt_slots slots;
 	struct pt_stops stops;
 	struct pt_told told;
-	uint32_t n_ticks; /* things that are looked at by the timer */
-	bool renew_due;	  /* the ring is of no use until it is renewed */
-	bool unlabelled;  /* processes cannot carry labels here */
+	struct pt_orphans *orphans; /* owned; NULL: they are left alone */
+	uint32_t n_ticks;	    /* things that are looked at by the timer */
+	bool renew_due;	 /* the ring is of no use until it is renewed */
+	bool unlabelled; /* processes cannot carry labels here */
 
 	struct pidtrack_process *handed; /* in the event last handed out */
 	struct pidtrack_statistics statistics;
@@ -34,6 +36,9 @@ struct pt_set {
 
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 		enum pt_backend backend);
+
+/* Children that nobody gave to us, see struct pidtrack_options. */
+int pt_set_collect(struct pt_set *set, uint32_t policy, uint32_t time_ms);
 
 /*
  * Reaps what was handed out, closes the pidfds, frees everything, the keeper

@@ -247,6 +247,12 @@ static inline pid_t sys_getpgid(pid_t pid)
 	return pt_sys_result(syscall(SYS_getpgid, pid));
 }
 
+/* Of a zombie, too. */
+static inline pid_t sys_getsid(pid_t pid)
+{
+	return pt_sys_result(syscall(SYS_getsid, pid));
+}
+
 static inline void sys_sched_yield(void)
 {
 	pt_sys_calls++;

@@ -90,8 +90,16 @@ static int init_set(struct pidtrack *tracker, void *argument)
 	if (r < 0)
 		return r;
 	r = pt_set_init(&tracker->set, tracker, backend);
-	if (r < 0)
+	if (r < 0) {
 		pt_keeper_close(&tracker->set.keeper);
+		return r;
+	}
+	if (options->orphans == PIDTRACK_ORPHANS_LEAVE)
+		return r;
+	r = pt_set_collect(&tracker->set, options->orphans,
+			   options->orphan_time_ms);
+	if (r < 0)
+		pt_set_done(&tracker->set);
 	return r;
 }
 
@@ -123,6 +131,17 @@ static int init_tracker(struct pidtrack *tracker,
 	return r;
 }
 
+static int check(const struct pidtrack_options *options)
+{
+	if (options->flags & ~PIDTRACK_THREAD ||
+	    options->orphans > PIDTRACK_ORPHANS_ASK)
+		return -EINVAL;
+	if (options->orphans == PIDTRACK_ORPHANS_LEAVE &&
+	    options->orphan_time_ms > 0)
+		return -EINVAL;
+	return 0;
+}
+
 PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 			struct pidtrack **ret_tracker)
 {
@@ -137,8 +156,9 @@ PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 		if (r < 0)
 			return r;
 	}
-	if (copied.flags & ~PIDTRACK_THREAD)
-		return -EINVAL;
+	r = check(&copied);
+	if (r < 0)
+		return r;
 
 	tracker = calloc(1, sizeof(*tracker));
 	if (!tracker)

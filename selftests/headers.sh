@@ -45,7 +45,7 @@ sizes >>"$work/user.c"
 cat >"$work/user.cc" <<-END
 	#include "pidtrack.h"
 	#include "pidtrack.h"
-	static_assert(sizeof(pidtrack_event) == 32 || sizeof(void *) != 8, "");
+	static_assert(sizeof(pidtrack_event) == 40 || sizeof(void *) != 8, "");
 	int main()
 	{
 		pidtrack_options options = {};

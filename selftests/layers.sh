@@ -27,9 +27,8 @@ layers()
 	ring stop
 	features process
 	slots
-	told ladder keeper
+	told ladder keeper orphans
 	set
-	orphans
 	tracker
 	launch attach member records registry handoff
 	recover

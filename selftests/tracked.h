@@ -45,13 +45,13 @@ static inline bool works(enum pidtrack_feature feature)
 
 /* ---- trackers ---- */
 
-static inline struct pidtrack *tracker_start(struct __test_metadata *_metadata,
-					     uint32_t flags)
+static inline struct pidtrack *
+tracker_start_with(struct __test_metadata *_metadata,
+		   const struct pidtrack_options *options)
 {
-	struct pidtrack_options options = PIDTRACK_OPTIONS(.flags = flags);
 	const char *backend = getenv("PIDTRACK_BACKEND");
 	struct pidtrack *tracker = NULL;
-	int r = pidtrack_new(&options, &tracker);
+	int r = pidtrack_new(options, &tracker);
 
 	if (r < 0 && backend && !strcmp(backend, "uring") &&
 	    (!works(PIDTRACK_FEATURE_RING) ||
@@ -64,6 +64,14 @@ static inline struct pidtrack *tracker_start(struct __test_metadata *_metadata,
 	}
 	ASSERT_EQ(0, r);
 	return tracker;
+}
+
+static inline struct pidtrack *tracker_start(struct __test_metadata *_metadata,
+					     uint32_t flags)
+{
+	struct pidtrack_options options = PIDTRACK_OPTIONS(.flags = flags);
+
+	return tracker_start_with(_metadata, &options);
 }
 
 static inline bool tracker_is_on_ring(const struct pidtrack *tracker)

@@ -1,0 +1,981 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Children that nobody gave to the tracker, with each policy: of a subreaper,
+ * as every test is, and of the first process of a pid namespace.
+ *
+ * PIDTRACK_TEST_ORPHANS is how many there are at once where there are many.
+ */
+#include <pthread.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+
+#include "verified.h"
+
+#define LEAVE PIDTRACK_ORPHANS_LEAVE
+#define COLLECT PIDTRACK_ORPHANS_COLLECT
+#define DESCENDANTS PIDTRACK_ORPHANS_DESCENDANTS
+#define ASK PIDTRACK_ORPHANS_ASK
+
+#define LONG_MS 3600000 /* nobody is collected */
+
+static struct pidtrack *collector(struct __test_metadata *_metadata,
+				  uint32_t orphans, uint32_t time_ms)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.orphans = orphans, .orphan_time_ms = time_ms);
+
+	return tracker_start_with(_metadata, &options);
+}
+
+/* ---- orphans ---- */
+
+/* Without a sanitizer's word on the threads that fork has not copied. */
+static void __attribute__((noreturn)) leave(int code)
+{
+	for (;;)
+		syscall(SYS_exit_group, code);
+}
+
+/* So many, whose parent is gone; they end at once with @code. */
+static void orphans_make(struct __test_metadata *_metadata, int n, int code)
+{
+	pid_t parent = fork();
+	int i, status;
+
+	ASSERT_GE(parent, 0);
+	if (!parent) {
+		for (i = 0; i < n; i++) {
+			pid_t pid = fork();
+
+			if (!pid)
+				leave(code);
+			if (pid < 0)
+				leave(1);
+		}
+		leave(0);
+	}
+	ASSERT_EQ(parent, waitpid(parent, &status, 0));
+	ASSERT_EQ(0, status);
+}
+
+/* A child of ours that ended, by our own fork. */
+static struct child zombie_make(struct __test_metadata *_metadata, int code)
+{
+	struct child child;
+
+	ASSERT_EQ(0, child_start(&child));
+	ASSERT_EQ(0, child_exit(&child, code));
+	ASSERT_EQ(0, child_await_exit(&child));
+	return child;
+}
+
+/* Until @n have been collected in all; nothing else is told. */
+static void await_collected(struct __test_metadata *_metadata,
+			    struct pidtrack *tracker, uint64_t n)
+{
+	while (tracker_statistics(tracker).orphans < n) {
+		ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_NO_EVENT(tracker);
+	}
+	EXPECT_EQ(n, tracker_statistics(tracker).orphans);
+}
+
+/* One that comes now is collected, and so was whoever was to be before. */
+static void await_another(struct __test_metadata *_metadata,
+			  struct pidtrack *tracker)
+{
+	uint64_t n = tracker_statistics(tracker).orphans;
+	int i;
+
+	/* the second is seen when all others have been seen for long */
+	for (i = 1; i <= 2; i++) {
+		orphans_make(_metadata, 1, 0);
+		await_collected(_metadata, tracker, n + i);
+	}
+}
+
+/* ---- options ---- */
+
+TEST(what_is_no_policy_is_refused)
+{
+	struct pidtrack_options options = PIDTRACK_OPTIONS(.orphans = 4);
+	struct pidtrack *tracker = NULL;
+
+	EXPECT_EQ(-EINVAL, pidtrack_new(&options, &tracker));
+	options.orphans = LEAVE;
+	options.orphan_time_ms = 1;
+	EXPECT_EQ(-EINVAL, pidtrack_new(&options, &tracker));
+	EXPECT_NULL(tracker);
+}
+
+TEST(without_a_policy_nobody_is_touched_and_nothing_is_done)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct child child = zombie_make(_metadata, 7);
+	uint64_t syscalls;
+
+	ASSERT_NO_EVENT(tracker);
+	syscalls = tracker_statistics(tracker).syscalls;
+	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 1200));
+	EXPECT_EQ(syscalls, tracker_statistics(tracker).syscalls);
+	EXPECT_EQ(7 << 8, child_reap(&child));
+	child_close(&child);
+	pidtrack_free(tracker);
+}
+
+/* ---- collecting ---- */
+
+TEST(orphans_are_collected)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+
+	orphans_make(_metadata, 1000, 5);
+	await_collected(_metadata, tracker, 1000);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+TEST(one_is_left_alone_until_its_time_is_up)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 300);
+	int64_t start;
+
+	ASSERT_NO_EVENT(tracker);
+	orphans_make(_metadata, 1, 0);
+	start = now_ms();
+	await_collected(_metadata, tracker, 1);
+	EXPECT_GE(now_ms() - start, 300);
+	pidtrack_free(tracker);
+}
+
+/* It looks again and again meanwhile. */
+TEST(who_is_waited_for_in_time_is_its_hosts_own)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, LONG_MS);
+	struct child child = zombie_make(_metadata, 7);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_NO_EVENT(tracker);
+	}
+	EXPECT_EQ(7 << 8, child_reap(&child));
+	child_close(&child);
+	EXPECT_EQ(0, system("exit 0"));
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	pidtrack_free(tracker);
+}
+
+static pid_t zombie_with(struct __test_metadata *_metadata, pid_t number)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal,
+			stack, stack_size, tls, set_tid, set_tid_size;
+	} args = { .exit_signal = SIGCHLD, .set_tid_size = 1 };
+	siginfo_t info;
+	pid_t pid;
+
+	args.set_tid = (uint64_t)(uintptr_t)&number;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (!pid)
+		_exit(7);
+	if (pid < 0)
+		SKIP(_exit(0), "no pid can be chosen: %s", strerror(errno));
+	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	return pid;
+}
+
+static void reuse_number(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 600);
+	int64_t start, until;
+	pid_t pid;
+
+	(void)arg;
+	pid = zombie_with(_metadata, 301);
+	until = now_ms() + 400;
+	while (now_ms() < until) {
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+		ASSERT_NO_EVENT(tracker);
+	}
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_EQ(pid, zombie_with(_metadata, 301));
+	start = now_ms();
+	await_collected(_metadata, tracker, 1);
+	EXPECT_GE(now_ms() - start, 600);
+	pidtrack_free(tracker);
+}
+
+/* The one before was seen with that number for most of the time. */
+TEST(a_number_that_comes_again_has_all_its_time)
+{
+	in_pid_namespace(_metadata, reuse_number, NULL);
+}
+
+TEST(a_child_with_another_signal_for_its_end_is_no_orphan)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	siginfo_t info;
+	pid_t pid;
+
+	signal(SIGUSR1, SIG_IGN);
+	pid = (pid_t)syscall(SYS_clone, SIGUSR1, NULL, NULL, NULL, NULL);
+	if (!pid)
+		_exit(7);
+	ASSERT_GT(pid, 0);
+	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | WNOWAIT | __WALL));
+	await_another(_metadata, tracker);
+	ASSERT_EQ(0, waitid(P_PID, pid, &info, WEXITED | __WALL));
+	EXPECT_EQ(7, info.si_status);
+	pidtrack_free(tracker);
+}
+
+TEST(no_status_of_a_tracked_process_is_lost)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack_process *processes[50];
+	struct gate gate = gate_make(_metadata);
+	int i;
+
+	for (i = 0; i < 50; i++)
+		processes[i] = shim_start_at(_metadata, tracker, &gate, i);
+	orphans_make(_metadata, 100, 99);
+	gate_open(&gate);
+	for (i = 0; i < 50; i++)
+		process_await_exit(processes[i]);
+	for (i = 0; i < 50; i++) {
+		const struct pidtrack_event *event;
+		int at;
+
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
+		for (at = 0; processes[at] != event->process; at++)
+			ASSERT_LT(at, 49);
+		EXPECT_EQ(at << 8, event->status);
+		orphans_make(_metadata, 10, 99);
+	}
+	await_collected(_metadata, tracker, 600);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* Told, but not acknowledged, and long ended. */
+TEST(a_tracked_zombie_is_left_for_its_host)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct child child;
+
+	process = shim_start(_metadata, other, PIDTRACK_FD_NULL,
+			     SHIM("exit", "7"));
+	process_await_exit(process);
+	await_another(_metadata, tracker);
+	ASSERT_EXITED(other, process, 7 << 8);
+	await_another(_metadata, tracker);
+	EXPECT_FALSE(pidfd_is_reaped(pidtrack_process_pidfd(process)));
+	ASSERT_NO_EVENT(other);
+	EXPECT_TRUE(pidfd_is_reaped(pidtrack_process_pidfd(process)));
+
+	/* attached, and another's word that it is not to be reaped */
+	child = zombie_make(_metadata, 8);
+	ASSERT_EQ(0, pidtrack_attach(other, child.pid, 0,
+				     PIDTRACK_ATTACH_OBSERVE, &process));
+	await_another(_metadata, tracker);
+	EXPECT_EQ(8 << 8, child_reap(&child));
+	child_close(&child);
+	pidtrack_free(other);
+	pidtrack_free(tracker);
+}
+
+/* As for any other who is nobody's. */
+TEST(what_a_tracker_leaves_behind_is_collected)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+
+	process = shim_start(_metadata, other, PIDTRACK_FD_NULL,
+			     SHIM("exit", "7"));
+	process_await_exit(process);
+	pidtrack_free(other);
+	await_collected(_metadata, tracker, 1);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+static void number_again(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack_process *process;
+	pid_t number;
+
+	(void)arg;
+	process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			     SHIM("exit", "7"));
+	number = pidtrack_process_pid(process);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(number, zombie_with(_metadata, number));
+	await_collected(_metadata, tracker, 1);
+	EXPECT_EQ(1, tracker_statistics(tracker).tracked);
+	pidtrack_free(tracker);
+}
+
+/* Its object is kept: the number is not its own any more. */
+TEST(a_number_that_a_tracked_process_had_may_be_an_orphans)
+{
+	in_pid_namespace(_metadata, number_again, NULL);
+}
+
+/* Of a launch that takes the number of an orphan that was seen for long. */
+static void number_of_orphan(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 300);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	int64_t until = now_ms() + 280;
+	pid_t pid;
+	int fd;
+
+	(void)arg;
+	pid = zombie_with(_metadata, 301);
+	do {
+		ASSERT_NO_EVENT(tracker);
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+	} while (now_ms() < until);
+	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		SKIP(_exit(0), "no pid can be chosen: %s", strerror(errno));
+	if (waitpid(pid, NULL, 0) == pid) /* or it was collected already */
+		EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	ASSERT_EQ(3, pwrite(fd, "300", 3, 0));
+	close(fd);
+	process = shim_start(_metadata, other, PIDTRACK_FD_NULL,
+			     SHIM("exit", "7"));
+	EXPECT_EQ(301, pidtrack_process_pid(process));
+	process_await_exit(process);
+	await_another(_metadata, tracker);
+	ASSERT_EXITED(other, process, 7 << 8);
+	pidtrack_free(other);
+	pidtrack_free(tracker);
+}
+
+TEST(a_tracked_process_with_the_number_of_an_orphan_is_left_for_its_host)
+{
+	in_pid_namespace(_metadata, number_of_orphan, NULL);
+}
+
+/* Of another thread, all the time, each left a zombie for a while. */
+static void *launch_and_wait(void *arg)
+{
+	struct __test_metadata *_metadata = arg;
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		const char *const nothing[] = { "/nonexistent", NULL };
+		struct pidtrack_spawn_options options =
+			PIDTRACK_SPAWN_OPTIONS(.argv = nothing);
+
+		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+				     SHIM("exit", "7"));
+		process_await_exit(process);
+		EXPECT_EQ(-ENOENT,
+			  pidtrack_spawn(tracker, &options, &process, NULL));
+		works(PIDTRACK_FEATURE_CLONE_AUTOKILL);
+		ASSERT_EXITED(tracker, process, 7 << 8);
+		pidtrack_process_free(process);
+	}
+	pidtrack_free(tracker);
+	return NULL;
+}
+
+TEST(launches_of_other_threads_lose_nothing)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	pthread_t threads[2];
+	int i, n;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, launch_and_wait,
+					    _metadata));
+	for (n = 0; n < 10; n++)
+		await_another(_metadata, tracker);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(20, tracker_statistics(tracker).orphans);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* ---- whose children ---- */
+
+static void *fork_and_stay(void *arg)
+{
+	struct gate *gate = arg;
+	char byte;
+
+	if (!fork())
+		leave(0);
+	if (read(gate->shim, &byte, 1) < 0)
+		abort();
+	return NULL;
+}
+
+TEST(children_of_every_thread_are_collected)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct gate gate = gate_make(_metadata);
+	pthread_t threads[8];
+	int i;
+
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, fork_and_stay,
+					    &gate));
+	await_collected(_metadata, tracker, 8);
+	close(gate.host);
+	for (i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	close(gate.shim);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+TEST(a_tracker_with_a_thread_collects_those_of_others)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.flags = PIDTRACK_THREAD, .orphans = COLLECT,
+				 .orphan_time_ms = 1);
+	struct pidtrack *tracker = tracker_start_with(_metadata, &options);
+
+	orphans_make(_metadata, 300, 0);
+	await_collected(_metadata, tracker, 300);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+static void *make_tracker(void *arg)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.orphans = COLLECT, .orphan_time_ms = 1);
+
+	pidtrack_new(&options, arg);
+	return NULL;
+}
+
+TEST(they_are_collected_when_the_owner_has_ended)
+{
+	struct pidtrack *tracker = NULL;
+	pthread_t thread;
+
+	/* or it would not be said why there is none */
+	pidtrack_free(tracker_start(_metadata, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, make_tracker, &tracker));
+	pthread_join(thread, NULL);
+	ASSERT_TRUE(tracker != NULL);
+	orphans_make(_metadata, 10, 0);
+	ASSERT_NO_EVENT(tracker);
+	await_collected(_metadata, tracker, 10);
+	pidtrack_free(tracker);
+}
+
+/* A process of others, told and reaped as a child once it is one. */
+TEST(a_tracked_process_that_becomes_our_child_is_waited_for)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack_process *process;
+	struct foreign foreign;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	ASSERT_EQ(0, foreign_orphan(&foreign));
+	await_another(_metadata, tracker);
+	ASSERT_EQ(0, child_exit(&foreign.child, 6));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	orphans_make(_metadata, 1, 0);
+	ASSERT_EXITED(tracker, process, 6 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_TRUE(pidfd_is_reaped(pidtrack_process_pidfd(process)));
+	child_close(&foreign.child);
+	await_collected(_metadata, tracker, 3);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* ---- what is in the way of others ---- */
+
+TEST(one_that_is_traced_keeps_no_other_waiting)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct child traced;
+	int to[2], from[2], r = 0;
+	pid_t tracer;
+	char byte;
+
+	ASSERT_EQ(0, child_start(&traced));
+	ASSERT_EQ(0, pipe2(to, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(from, O_CLOEXEC));
+	tracer = fork();
+	if (!tracer) {
+		close(to[1]);
+		r = ptrace(PTRACE_SEIZE, traced.pid, NULL, NULL) ? -errno : 0;
+		if (write(from[1], &r, sizeof(r)) < 0)
+			_exit(1);
+		_exit(read(to[0], &byte, 1) != 0);
+	}
+	ASSERT_EQ((ssize_t)sizeof(r), read(from[0], &r, sizeof(r)));
+	ASSERT_EQ(0, child_exit(&traced, 4));
+	ASSERT_EQ(0, child_await_exit(&traced));
+	if (!r) {
+		await_another(_metadata, tracker);
+		EXPECT_FALSE(pidfd_is_reaped(traced.pidfd));
+	}
+	close(to[0]);
+	close(to[1]);
+	close(from[0]);
+	close(from[1]);
+	await_collected(_metadata, tracker, r ? 2 : 4); /* and the tracer */
+	EXPECT_TRUE(pidfd_is_reaped(traced.pidfd));
+	child_close(&traced);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+	if (r)
+		SKIP(return, "not allowed to trace");
+}
+
+#define AHEAD 1500
+
+/* However many live before them in the lists; and a few hundred a call. */
+TEST(those_behind_many_who_live_are_collected_and_no_call_looks_at_all)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct gate gate = gate_make(_metadata);
+	uint64_t most = 0;
+	char byte;
+	int i;
+
+	for (i = 0; i < AHEAD; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			close(gate.host);
+			_exit(read(gate.shim, &byte, 1) != 0);
+		}
+		ASSERT_GT(pid, 0);
+	}
+	orphans_make(_metadata, 500, 0);
+	while (tracker_statistics(tracker).orphans < 500) {
+		uint64_t before = tracker_statistics(tracker).syscalls, calls;
+
+		ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_NO_EVENT(tracker);
+		calls = tracker_statistics(tracker).syscalls - before;
+		if (calls > most)
+			most = calls;
+	}
+	/* 256 that are looked at, six calls each, and some lists */
+	EXPECT_LE(most, 256 * 6 + 64);
+	gate_open(&gate);
+	await_collected(_metadata, tracker, 500 + AHEAD);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* A host that never has heard all. */
+TEST(a_stream_of_events_does_not_keep_them_waiting)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct pidtrack_process *process;
+	const struct pidtrack_event *event;
+	int i;
+
+	ASSERT_NO_EVENT(tracker);
+	orphans_make(_metadata, 10, 0);
+	for (i = 0; tracker_statistics(tracker).orphans < 10; i++) {
+		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+				     SHIM("exit", "7"));
+		process_await_exit(process);
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		ASSERT_EQ(process, event->process);
+		pidtrack_process_free(process);
+		ASSERT_LT(i, 20000);
+	}
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+static void without_descriptors(struct __test_metadata *_metadata,
+				struct rlimit *ret_before)
+{
+	struct rlimit none;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, ret_before));
+	none = (struct rlimit){ 3, ret_before->rlim_max };
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+}
+
+TEST(without_a_descriptor_they_wait_until_there_is_one)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+	struct rlimit before;
+	int i;
+
+	ASSERT_NO_EVENT(tracker);
+	orphans_make(_metadata, 100, 0);
+	without_descriptors(_metadata, &before);
+	for (i = 0; i < 4; i++) {
+		ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_NO_EVENT(tracker);
+	}
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+	await_collected(_metadata, tracker, 100);
+	pidtrack_free(tracker);
+}
+
+/* ---- how often ---- */
+
+TEST(while_there_are_none_it_wakes_up_once_a_second)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 20);
+	const struct pidtrack_event *event;
+	uint64_t wakeups, syscalls;
+
+	/* less and less often */
+	ASSERT_EQ(0, pidtrack_wait(tracker, 3000, &event));
+	wakeups = tracker_statistics(tracker).wakeups;
+	syscalls = tracker_statistics(tracker).syscalls;
+	ASSERT_EQ(0, pidtrack_wait(tracker, 3000, &event));
+	EXPECT_LE(tracker_statistics(tracker).wakeups - wakeups, 4);
+	EXPECT_LE(tracker_statistics(tracker).syscalls - syscalls, 4 * 25);
+	pidtrack_free(tracker);
+}
+
+/* ---- asking ---- */
+
+#define ASSERT_ORPHAN(tracker, event, status_)                             \
+	do {                                                               \
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event)); \
+		ASSERT_EVENT(event, NULL, PIDTRACK_ORPHAN, 0,              \
+			     PIDTRACK_SOURCE_WAITED, status_);             \
+	} while (0)
+
+TEST(when_asked_its_host_attaches_it)
+{
+	struct pidtrack *tracker = collector(_metadata, ASK, 1);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	pid_t pid;
+
+	orphans_make(_metadata, 1, 9);
+	ASSERT_ORPHAN(tracker, event, 9 << 8);
+	pid = event->pid;
+	ASSERT_EQ(0, pidtrack_attach_pidfd(tracker, event->pidfd, 0, &process));
+	EXPECT_EQ(pid, pidtrack_process_pid(process));
+	ASSERT_EXITED(tracker, process, 9 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	pidtrack_free(tracker);
+}
+
+TEST(when_asked_its_host_leaves_it_and_is_not_asked_again)
+{
+	struct pidtrack *tracker = collector(_metadata, ASK, 1);
+	const struct pidtrack_event *event;
+	struct child child = zombie_make(_metadata, 8);
+	int i;
+
+	ASSERT_ORPHAN(tracker, event, 8 << 8);
+	EXPECT_EQ(child.pid, event->pid);
+	for (i = 0; i < 3; i++) {
+		ASSERT_NO_EVENT(tracker);
+		ASSERT_TRUE(tracker_await(tracker));
+	}
+	orphans_make(_metadata, 1, 7);
+	ASSERT_ORPHAN(tracker, event, 7 << 8);
+	EXPECT_EQ(8 << 8, child_reap(&child));
+	ASSERT_EQ(event->pid, waitpid(event->pid, NULL, 0));
+	child_close(&child);
+	pidtrack_free(tracker);
+}
+
+TEST(it_is_asked_of_each_of_many_and_of_no_tracked_one)
+{
+	struct pidtrack *tracker = collector(_metadata, ASK, 1);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	int i, asked = 0, exited = 0;
+
+	orphans_make(_metadata, 600, 3);
+	for (i = 0; i < 50; i++)
+		shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			   SHIM("exit", "7"));
+	while (asked < 600 || exited < 50 + 600) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		if (event->kind == PIDTRACK_ORPHAN) {
+			asked++;
+			ASSERT_EQ(0,
+				  pidtrack_attach_pidfd(tracker, event->pidfd,
+							0, &process));
+			continue;
+		}
+		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+		EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
+		pidtrack_process_free(event->process);
+		exited++;
+	}
+	EXPECT_EQ(600, asked);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+/* ---- descendants ---- */
+
+/* A shim with an orphan that ends when @in does; the orphan's number. */
+static struct pidtrack_process *
+shim_with_orphan(struct __test_metadata *_metadata, struct pidtrack *tracker,
+		 uint32_t flags, int in, pid_t *ret_orphan)
+{
+	struct gate said = gate_make(_metadata);
+	struct pidtrack_fd_map fds[] = { { 0, in }, { 1, said.host } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("fork-orphan", "wait",
+						    "exit", "7"),
+				       .flags = flags, .fds = fds, .n_fds = 2);
+	struct pidtrack_process *process = NULL;
+	char text[32];
+	ssize_t n;
+
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	n = read(said.shim, text, sizeof(text) - 1);
+	ASSERT_GT(n, 0);
+	text[n] = '\0';
+	*ret_orphan = atoi(text);
+	close(said.shim);
+	close(said.host);
+	return process;
+}
+
+static void check_descendant(struct __test_metadata *_metadata, uint32_t flags,
+			     bool outlives)
+{
+	struct pidtrack *tracker = collector(_metadata, DESCENDANTS, 1);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	struct child stranger;
+	int64_t until;
+	pid_t pid;
+
+	process = shim_with_orphan(_metadata, tracker, flags, gate.shim, &pid);
+	/* start times are told to 10 ms */
+	for (until = now_ms() + 30; now_ms() < until;)
+		sched_yield();
+	stranger = zombie_make(_metadata, 8);
+	if (outlives) {
+		ASSERT_EQ(0, pidtrack_process_signal(process, SIGKILL));
+		ASSERT_EXITED(tracker, process, SIGKILL);
+		ASSERT_NO_EVENT(tracker);
+		pidtrack_process_free(process);
+	}
+	gate_open(&gate);
+	if (!outlives)
+		ASSERT_EXITED(tracker, process, 7 << 8);
+	await_collected(_metadata, tracker, 1);
+	EXPECT_EQ(8 << 8, child_reap(&stranger));
+	child_close(&stranger);
+	EXPECT_EQ(-1, waitpid(pid, NULL, 0));
+	if (!outlives)
+		ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+}
+
+TEST(a_descendant_of_a_tracked_process_is_collected_and_no_stranger)
+{
+	check_descendant(_metadata, PIDTRACK_SPAWN_SETSID, false);
+}
+
+TEST(so_is_one_who_outlived_it)
+{
+	check_descendant(_metadata, PIDTRACK_SPAWN_DETACHED, true);
+}
+
+/* By what could it be known? */
+TEST(one_whose_shim_has_no_session_is_left)
+{
+	struct pidtrack *tracker = collector(_metadata, DESCENDANTS, 1);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t pid;
+	int i;
+
+	process = shim_with_orphan(_metadata, tracker, 0, gate.shim, &pid);
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	for (i = 0; i < 4; i++) {
+		ASSERT_NO_EVENT(tracker);
+		ASSERT_TRUE(tracker_await(tracker));
+	}
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	pidtrack_free(tracker);
+}
+
+/*
+ * In a namespace where numbers can be chosen: a stranger leads a session with
+ * the number of a shim that is gone, and leaves an orphan.
+ */
+static void reuse_session(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack *tracker = collector(_metadata, DESCENDANTS, 1);
+	struct pidtrack_process *process;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"),
+				       .flags = PIDTRACK_SPAWN_SETSID);
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal,
+			stack, stack_size, tls, set_tid, set_tid_size;
+	} args = { .exit_signal = SIGCHLD, .set_tid_size = 1 };
+	siginfo_t info;
+	pid_t number, pid;
+	int i;
+
+	(void)arg;
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	number = pidtrack_process_pid(process);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	args.set_tid = (uint64_t)(uintptr_t)&number;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (!pid) {
+		setsid();
+		if (!fork())
+			_exit(4);
+		_exit(3);
+	}
+	if (pid < 0)
+		SKIP(_exit(0), "no pid can be chosen: %s", strerror(errno));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	ASSERT_EQ(0, waitid(P_ALL, 0, &info, WEXITED | WNOWAIT));
+	for (i = 0; i < 5; i++) {
+		ASSERT_NO_EVENT(tracker);
+		ASSERT_TRUE(tracker_await(tracker));
+	}
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	ASSERT_EQ(info.si_pid, waitpid(info.si_pid, &i, 0));
+	EXPECT_EQ(4 << 8, i);
+	pidtrack_free(tracker);
+}
+
+TEST(a_session_of_a_stranger_with_that_number_is_a_strangers)
+{
+	in_pid_namespace(_metadata, reuse_session, NULL);
+}
+
+/* ---- as the first process ---- */
+
+#define SHIMS 20
+#define AT_ONCE 10000 /* a machine may have numbers up to 32768 only */
+
+struct many {
+	struct pidtrack *tracker;
+	struct pidtrack_process *shims[SHIMS];
+	int n;
+	int made;
+	int exited;
+};
+
+static int collected(struct __test_metadata *_metadata, const struct many *many)
+{
+	return (int)tracker_statistics(many->tracker).orphans;
+}
+
+/* What its descriptor is readable for. */
+static void take_one(struct __test_metadata *_metadata, struct many *many)
+{
+	const struct pidtrack_event *event;
+	int at = 0;
+
+	ASSERT_TRUE(tracker_await(many->tracker));
+	if (!pidtrack_next(many->tracker, &event))
+		return;
+	ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+	EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
+	while (many->shims[at] != event->process)
+		ASSERT_LT(at++, SHIMS - 1);
+	EXPECT_EQ(at << 8, event->status);
+	many->exited++;
+}
+
+static void collect_many(struct __test_metadata *_metadata, void *arg)
+{
+	struct many many = { .n = *(const int *)arg };
+	struct gate gate = gate_make(_metadata);
+	int64_t start = now_ms();
+	int i;
+
+	many.tracker = collector(_metadata, COLLECT, 20);
+	for (i = 0; i < SHIMS; i++)
+		many.shims[i] =
+			shim_start_at(_metadata, many.tracker, &gate, i);
+	while (many.made < many.n) {
+		orphans_make(_metadata, 500, 5);
+		many.made += 500;
+		if (many.made == many.n / 1000 * 500)
+			gate_open(&gate);
+		while (many.made - collected(_metadata, &many) > AT_ONCE)
+			take_one(_metadata, &many);
+	}
+	while (many.exited < SHIMS || collected(_metadata, &many) < many.n)
+		take_one(_metadata, &many);
+	EXPECT_EQ(many.n, collected(_metadata, &many));
+	TH_LOG("%d orphans made and collected in %d ms by %d system calls",
+	       many.n, (int)(now_ms() - start),
+	       (int)tracker_statistics(many.tracker).syscalls);
+	ASSERT_NO_EVENT(many.tracker);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(many.tracker);
+}
+
+static int how_many(void)
+{
+	return harness_number_of("PIDTRACK_TEST_ORPHANS", 2000) / 1000 * 1000;
+}
+
+TEST(the_first_process_of_a_namespace_collects_many_and_loses_no_status)
+{
+	int n = how_many();
+
+	in_pid_namespace(_metadata, collect_many, &n);
+}
+
+TEST(a_subreaper_collects_many_and_loses_no_status)
+{
+	int n = how_many();
+
+	collect_many(_metadata, &n);
+}
+
+/* /proc has numbers of another namespace: nobody could be found by them. */
+static void without_proc(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack_options options = PIDTRACK_OPTIONS(.orphans = COLLECT);
+	struct pidtrack *tracker = NULL;
+
+	(void)arg;
+	ASSERT_EQ(0, umount2("/proc", MNT_DETACH));
+	EXPECT_EQ(-EOPNOTSUPP, pidtrack_new(&options, &tracker));
+	EXPECT_NULL(tracker);
+}
+
+TEST(without_a_proc_of_its_own_it_cannot_find_them)
+{
+	in_pid_namespace(_metadata, without_proc, NULL);
+}
+
+TEST_HARNESS_MAIN
