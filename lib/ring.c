@@ -133,6 +133,11 @@ void pt_ring_keep_readable(struct pt_ring *ring)
 		pt_epoll_keep_readable(ring->epoll);
 }
 
+bool pt_ring_owes(const struct pt_ring *ring)
+{
+	return ring->uring && pt_uring_owes(ring->uring);
+}
+
 bool pt_ring_busy(const struct pt_ring *ring)
 {
 	return ring->uring ? pt_uring_busy(ring->uring) :

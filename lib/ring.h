@@ -86,6 +86,9 @@ void pt_ring_keep_readable(struct pt_ring *ring);
 /* Whether pt_ring_next() has something to tell, or to do first. */
 bool pt_ring_busy(const struct pt_ring *ring);
 
+/* Whether reaps and closes that were asked for are still to be done. */
+bool pt_ring_owes(const struct pt_ring *ring);
+
 /* It is readable, whatever has happened, until pt_ring_next(). */
 void pt_ring_rouse(struct pt_ring *ring);
 

@@ -52,7 +52,7 @@ static void claim(struct pt_set *set, struct pidtrack_process *process)
 	pt_orphans_join(set->orphans, process);
 }
 
-/* Before it is reaped: then its number may be anybody's. */
+/* Its number may be anybody's now; or nobody's, who is told no more of it. */
 static void unclaim(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (!process->claimed)
@@ -60,6 +60,31 @@ static void unclaim(struct pt_set *set, struct pidtrack_process *process)
 	process->claimed = false;
 	pt_orphans_leave(set->orphans, process);
 	pt_claims_drop(process->pid);
+}
+
+/*
+ * It is about to be reaped, perhaps only with the next submission: until then
+ * another tracker would take it for an orphan.
+ */
+static void unclaim_later(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (!process->claimed)
+		return;
+	if (pt_pids_add(&set->reaping, process->pid) < 0) {
+		unclaim(set, process);
+		return;
+	}
+	process->claimed = false;
+	pt_orphans_leave(set->orphans, process);
+}
+
+static void unclaim_reaped(struct pt_set *set)
+{
+	if (set->ring && pt_ring_owes(set->ring))
+		return;
+	for (size_t i = 0; i < set->reaping.n; i++)
+		pt_claims_drop(set->reaping.at[i]);
+	set->reaping.n = 0;
 }
 
 /* ---- watches ---- */
@@ -195,10 +220,10 @@ static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 
 	process->state = cell.state;
 	let_go(set, process);
-	if (process->state == PT_STATE_REAPED)
-		unclaim(set, process);
-	if (cell.does & PT_DO_REAP)
-		pt_ring_reap(set->ring, process->pidfd);
+	if (!(cell.does & PT_DO_REAP))
+		return;
+	unclaim_later(set, process);
+	pt_ring_reap(set->ring, process->pidfd);
 }
 
 static void end_stops(struct pt_set *set, struct pidtrack_process *process);
@@ -761,7 +786,7 @@ static int look_for_orphans(struct pt_set *set,
 			       ret_event);
 }
 
-int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
+static int next(struct pt_set *set, struct pidtrack_event *ret_event)
 {
 	int r;
 
@@ -788,6 +813,14 @@ int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 	return r;
 }
 
+int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
+{
+	int r = next(set, ret_event);
+
+	unclaim_reaped(set);
+	return r;
+}
+
 void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 {
 	process->released = true;
@@ -808,6 +841,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	/* in the middle of a burst the next call takes it along */
 	if (!pt_told_first(&set->told) && !pt_ring_busy(set->ring))
 		pt_ring_flush(set->ring);
+	unclaim_reaped(set);
 }
 
 /* ---- over exec ---- */
@@ -890,6 +924,7 @@ static void free_slots(struct pt_set *set)
 		}
 	}
 	pt_slots_done(&set->slots);
+	pt_pids_done(&set->reaping);
 }
 
 static void unclaim_all(struct pt_set *set)
@@ -901,6 +936,7 @@ static void unclaim_all(struct pt_set *set)
 		if (process->pidfd >= 0)
 			unclaim(set, process);
 	}
+	unclaim_reaped(set);
 }
 
 void pt_set_done(struct pt_set *set)

@@ -26,9 +26,10 @@ struct pt_set {
 	struct pt_stops stops;
 	struct pt_told told;
 	struct pt_orphans *orphans; /* owned; NULL: they are left alone */
-	uint32_t n_ticks;	    /* things that are looked at by the timer */
-	bool renew_due;	 /* the ring is of no use until it is renewed */
-	bool unlabelled; /* processes cannot carry labels here */
+	struct pt_pids reaping; /* still claimed: the ring is to reap them */
+	uint32_t n_ticks;	/* things that are looked at by the timer */
+	bool renew_due;		/* the ring is of no use until it is renewed */
+	bool unlabelled;	/* processes cannot carry labels here */
 
 	struct pidtrack_process *handed; /* in the event last handed out */
 	struct pidtrack_statistics statistics;

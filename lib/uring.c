@@ -470,6 +470,11 @@ bool pt_uring_busy(const struct pt_uring *uring)
 	return io_uring_cq_ready(&uring->ring) > 0 || has_task_work(uring);
 }
 
+bool pt_uring_owes(const struct pt_uring *uring)
+{
+	return io_uring_sq_ready(&uring->ring) > 0;
+}
+
 int pt_uring_flush(struct pt_uring *uring)
 {
 	return io_uring_sq_ready(&uring->ring) > 0 ? enter(uring) : 0;

@@ -26,6 +26,7 @@ void pt_uring_finish(struct pt_uring *uring);
 int pt_uring_fd(const struct pt_uring *uring);
 uint64_t pt_uring_wakeups(const struct pt_uring *uring);
 bool pt_uring_busy(const struct pt_uring *uring);
+bool pt_uring_owes(const struct pt_uring *uring);
 int pt_uring_flush(struct pt_uring *uring);
 void pt_uring_settle(struct pt_uring *uring);
 void pt_uring_keep_readable(struct pt_uring *uring);

@@ -288,6 +288,42 @@ TEST(a_tracked_zombie_is_left_for_its_host)
 	pidtrack_free(tracker);
 }
 
+/* Its reap is on its way, for when its tracker next asks the kernel anything.
+ */
+TEST(one_that_was_acknowledged_is_no_orphan_to_another_tracker)
+{
+	struct pidtrack *tracker = collector(_metadata, ASK, 1);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *processes[8];
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		processes[i] = shim_start_at(_metadata, other, &gate, 7);
+	gate_open(&gate);
+	for (i = 0; i < 8; i++)
+		process_await_exit(processes[i]);
+	for (i = 0; i < 7; i++) {
+		ASSERT_EQ(1, pidtrack_wait(other, awhile_ms(), &event));
+		EXPECT_EQ(PIDTRACK_EXITED, event->kind);
+	}
+	/* the second is seen when all others have been seen for long */
+	for (i = 0; i < 2; i++) {
+		orphans_make(_metadata, 1, 9);
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		ASSERT_EQ(PIDTRACK_ORPHAN, event->kind);
+		EXPECT_EQ(9 << 8, event->status);
+		pid = event->pid;
+		EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	}
+	ASSERT_EQ(1, pidtrack_wait(other, awhile_ms(), &event));
+	pidtrack_free(other);
+	pidtrack_free(tracker);
+	EXPECT_FALSE(child_is_any());
+}
+
 /* As for any other who is nobody's. */
 TEST(what_a_tracker_leaves_behind_is_collected)
 {
