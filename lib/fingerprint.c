@@ -133,11 +133,15 @@ void pt_fingerprint_format(const struct pt_fingerprint *fingerprint,
 			   struct pt_text *text)
 {
 	const struct pt_place *place = &fingerprint->place;
+	const char *inode = "inode=";
 
 	pt_text_string(text, prefix);
-	pt_text_field(text, "pid=", (uint64_t)fingerprint->pid);
+	if (fingerprint->pid > 0) {
+		pt_text_field(text, "pid=", (uint64_t)fingerprint->pid);
+		inode = ",inode=";
+	}
 	if (fingerprint->has & PT_HAS_INODE)
-		pt_text_field(text, ",inode=", fingerprint->inode);
+		pt_text_field(text, inode, fingerprint->inode);
 	if (fingerprint->has & PT_HAS_START)
 		pt_text_field(text, ",start=", fingerprint->start);
 	if (fingerprint->has & PT_HAS_BOOTTIME)
@@ -304,7 +308,7 @@ int pt_fingerprint_parse(const char *text,
 		if (*text == 0)
 			break;
 	}
-	if (!(fingerprint.has & SEEN_PID))
+	if (!(fingerprint.has & (SEEN_PID | PT_HAS_INODE)))
 		return -EBADMSG;
 
 	fingerprint.has &= ~(SEEN_PID | SEEN_EXE);
@@ -378,7 +382,8 @@ static struct matches match_all(const struct pt_fingerprint *a,
 	if (!matches.same)
 		return matches;
 
-	if (both & PT_HAS_PIDNS && a->place.pidns == b->place.pidns)
+	if (both & PT_HAS_PIDNS && a->place.pidns == b->place.pidns &&
+	    a->pid > 0 && b->pid > 0)
 		match(&matches, PIDTRACK_EVIDENCE_PID, a->pid == b->pid);
 	if ((both & start) == start)
 		match(&matches, PIDTRACK_EVIDENCE_START, same_start(a, b));
@@ -405,12 +410,13 @@ static struct conclusion conclude_by_inode(const struct matches *matches)
 			PIDTRACK_VERDICT_UNPROVEN,
 			"the pidfs inode is the same, the rest is not",
 		};
-	if (!same_pid)
+	if (!same_pid && matches->evidence & PIDTRACK_EVIDENCE_PID)
 		return (struct conclusion){
 			PIDTRACK_VERDICT_UNPROVEN,
 			"the process compared with has another pid",
 		};
-	return (struct conclusion){ PIDTRACK_VERDICT_REUSED,
+	return (struct conclusion){ same_pid ? PIDTRACK_VERDICT_REUSED :
+					       PIDTRACK_VERDICT_UNPROVEN,
 				    "the pidfs inode is another" };
 }
 

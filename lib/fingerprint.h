@@ -23,8 +23,8 @@ struct pt_place {
 struct pt_fingerprint {
 	uint64_t inode; /* of its pidfd, never used again in this boot */
 	uint64_t start; /* clock ticks since boot, as read at our place */
-	pid_t pid;	/* in our pid namespace */
-	uint32_t has;	/* PT_HAS_: which of these are known */
+	pid_t pid; /* in our pid namespace; 0: not known, as of a reaped one */
+	uint32_t has; /* PT_HAS_: which of these are known */
 	struct pt_place place;
 };
 

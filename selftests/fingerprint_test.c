@@ -104,6 +104,21 @@ TEST(the_text_of_a_fingerprint_is_what_it_always_was)
 		     format(&fingerprint, NULL, 0).bytes);
 }
 
+/* As of one that was reaped, or has none in our pid namespace. */
+TEST(without_a_number_it_is_known_by_its_inode)
+{
+	struct pt_fingerprint fingerprint = known(), back;
+
+	fingerprint.pid = 0;
+	fingerprint.has = PT_HAS_INODE;
+	EXPECT_STREQ("pidtrack1:inode=1061",
+		     format(&fingerprint, NULL, 0).bytes);
+	fingerprint.has = HAS_ALL;
+	round_trip(_metadata, &fingerprint);
+	ASSERT_EQ(0, pt_fingerprint_parse("pidtrack1:inode=1061", &back));
+	EXPECT_EQ(0, back.pid);
+}
+
 TEST(whatever_is_known_survives_the_text)
 {
 	struct pt_fingerprint fingerprint = known();
@@ -209,7 +224,7 @@ TEST(text_without_room_says_so)
 
 /* After the prefix, an otherwise good text. */
 static const char *const malformed_fields[] = {
-	/* no pid, or one that is none */
+	/* neither pid nor inode, or one that is none */
 	"",
 	"pid",
 	"pid=",
@@ -234,8 +249,9 @@ static const char *const malformed_fields[] = {
 	"pid=7=7",
 	"pid:7",
 	"7",
-	"inode=1061",
-	"start=8271123,inode=1061",
+	"inode",
+	"inode=",
+	"start=8271123,boottime=0",
 	"Pid=7",
 	" pid=7",
 	"\tpid=7",
@@ -596,6 +612,18 @@ TEST(a_process_of_another_number_is_not_called_reused)
 	found.start++;
 	pt_fingerprint_compare(&recorded, &found, &it);
 	EXPECT_STREQ("unproven", pidtrack_verdict_name(it.verdict));
+}
+
+TEST(without_a_number_the_inode_decides_and_nothing_is_called_reused)
+{
+	struct pt_fingerprint recorded = known(), found = known();
+
+	recorded.pid = 0;
+	EXPECT_VERDICT(SAME, boot | inode, &recorded, &found);
+	EXPECT_VERDICT(SAME, boot | inode, &found, &recorded);
+	found.inode++;
+	EXPECT_VERDICT(UNPROVEN, boot | inode, &recorded, &found);
+	EXPECT_VERDICT(UNPROVEN, boot | inode, &found, &recorded);
 }
 
 TEST(without_inode_and_start_time_nothing_is_proven)
