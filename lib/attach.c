@@ -305,8 +305,13 @@ static int do_attach_record(struct pidtrack *tracker, void *argument)
 	int r;
 
 	pt_verify(place, recall->record, &verified);
-	recall->comparison = verified.comparison;
 	attach->pidfd = verified.pidfd;
+	if (recall->record->format == PIDTRACK_RECORD_PIN) {
+		attach->pidfd = sys_dup_above(recall->record->pidfd, 3);
+		if (attach->pidfd < 0)
+			return attach->pidfd;
+	}
+	recall->comparison = verified.comparison;
 	r = map_verdict(&verified, attach->flags);
 	if (r < 0)
 		return r;

@@ -177,7 +177,7 @@ static int find(const struct pt_ending *ending, int dir, const char *name)
 	struct pidtrack_record *record;
 	int found = FOUND_OTHER, r;
 
-	r = pt_recorded_read(dir, name, &record);
+	r = pt_recorded_read(NULL, dir, name, &record);
 	if (r == -ENOENT)
 		return FOUND_NOTHING;
 	if (r < 0)
@@ -294,7 +294,7 @@ static int read_one(const char *path, const char *suffix,
 		name = NULL;
 		return -ENOMEM;
 	}
-	r = pt_recorded_read(AT_FDCWD, name, &found);
+	r = pt_recorded_read(NULL, AT_FDCWD, name, &found);
 	if (r < 0)
 		return r;
 	r = found->format == PIDTRACK_RECORD_EXIT ?
@@ -311,6 +311,10 @@ int pt_ending_read(const char *path, const struct pidtrack_record *record,
 	struct pidtrack_ending ending;
 	int r;
 
+	/* what tells an end by itself has none beside it */
+	if (record->format == PIDTRACK_RECORD_EXIT ||
+	    record->format == PIDTRACK_RECORD_PIN)
+		return pt_recorded_ending(record, ret_ending);
 	r = read_one(path, SUFFIX, record, &ending);
 	/* in this order: it may become the previous meanwhile */
 	if (r < 0 && read_one(path, SUFFIX_PREVIOUS, record, &ending) == 0)

@@ -670,6 +670,7 @@ enum pidtrack_record_format {
 	PIDTRACK_RECORD_BROOD_BOX,   /* pid, path of the program */
 	PIDTRACK_RECORD_PID,	     /* a pid file, and boxlite's v0 */
 	PIDTRACK_RECORD_EXIT,	     /* PATH.exit: pidtrack_record_ending() */
+	PIDTRACK_RECORD_PIN,	     /* a pidfd that is mounted on a file */
 };
 
 /* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
@@ -682,14 +683,17 @@ struct pidtrack_record;
 
 /*
  * Reads a record, native or of the others above, and says nothing about its
- * process: see pidtrack_verify().  Only a regular file is read, no symbolic
- * link is followed at its end, and nothing blocks.  Any thread.
+ * process: see pidtrack_verify().  Only a regular file or a pin is read, no
+ * symbolic link is followed at its end, and nothing blocks.  That of a pin
+ * holds its process, reaped or not, by a descriptor until it is freed; where
+ * the pin is not mounted, as in another mount namespace, the file is empty and
+ * so no record.  Any thread.
  *
  * Return: 0; -ENOENT, -EACCES and the like if it cannot be opened; -ELOOP for a
  *         link, -EISDIR, -ENXIO for what is no file either; -EFBIG beyond
  *         PIDTRACK_RECORD_MAX; -EBADMSG if it is none, torn or damaged;
  *         -EPROTONOSUPPORT of a later version; -EAGAIN if it changed again and
- *         again meanwhile; -ENOMEM.
+ *         again meanwhile; -ENOMEM, -EMFILE, -ENFILE.
  */
 int pidtrack_record_read(const char *path, struct pidtrack_record **ret_record);
 
@@ -721,7 +725,8 @@ const void *pidtrack_record_payload(const struct pidtrack_record *record,
  * the strongest evidence that the record and the kernel have.  Only GONE,
  * REUSED and OTHER_BOOT may lead a host to clean up: what could not be seen is
  * UNPROVEN, and the reason says why.  Of a pid file that somebody is just
- * writing in place half a number may be read, and that can be GONE.
+ * writing in place half a number may be read, and that can be GONE.  A pin has
+ * the process: it is SAME, or EXITED, also once it is reaped.
  *
  * @tracker: NULL will do, if all of that happens once or twice: what is the
  * same for all records, as the boot id, is then looked at each time
@@ -816,17 +821,22 @@ struct pidtrack_ending {
  * What an exit record says.  It is written when the end of its process is told,
  * before the host can see that event, so before the process is reaped: a host
  * that is killed leaves the one or the other.  Of one whose status nobody could
- * tell it says so.  Any thread.
+ * tell it says so.  Of a pin it is what the kernel says now, RECOVERED and
+ * without times, once the process is reaped.  Any thread.
  *
- * Return: 0; -ENODATA if it is a record of another format.  Fills at most @size
- *         bytes.
+ * Return: 0; -ENODATA if it is a record of another format, or of a pin if the
+ *         kernel does not tell; -EAGAIN of a pin that is not reaped.  Fills at
+ *         most @size bytes.
+ *
+ * Of pins Linux 6.15.
  */
 int pidtrack_record_ending(const struct pidtrack_record *record,
 			   struct pidtrack_ending *ret_ending, size_t size);
 
 /*
  * How the process of a record ended: from PATH.exit or PATH.exit.previous,
- * whichever is of that very process.  Any thread.
+ * whichever is of that very process.  Of an exit record and of a pin as
+ * pidtrack_record_ending().  Any thread.
  *
  * @path: where @record was read
  *
@@ -847,7 +857,8 @@ int pidtrack_ending_read(const char *path, const struct pidtrack_record *record,
  * @record: read from a file, by pidtrack_record_read() or from a registry
  *
  * Return: 0; -ESTALE if the file is another, -ENOENT if there is none, -EINVAL
- *         if @record is not from a file; -EAGAIN while others remove some of
+ *         if @record is not from a file, or a pin, which is let go of by a
+ *         tracker that has its directory; -EAGAIN while others remove some of
  *         the same directory, by whose flock(2) they take turns; what looking
  *         at it or removing it fails with, and then it is still there.  Any
  *         thread.

@@ -21,8 +21,9 @@ struct pidtrack_record {
 	 */
 	struct pt_fingerprint fingerprint;
 	struct pidtrack_ending ending; /* of an exit record */
+	int pidfd;		       /* owned: of a pin; else -1 */
 	bool torn;  /* the last line has no end: it may be longer */
-	bool dated; /* it came from a file: */
+	bool dated; /* it came from a file that is no pin: */
 	struct pt_file_stamp file; /* which, and when that was written */
 
 	char *text; /* the fingerprint's; this and what follows owned; or NULL
@@ -38,9 +39,23 @@ struct pidtrack_record {
 int pt_recorded_parse(const char *bytes, size_t size,
 		      struct pidtrack_record **ret_record);
 
-/* @path from @dir, as openat(2).  Return: as pidtrack_record_read(). */
-int pt_recorded_read(int dir, const char *path,
+/*
+ * @place: ours, for the fingerprint of a pin; NULL: it is looked at then
+ * @path: from @dir, as openat(2)
+ *
+ * Return: as pidtrack_record_read().
+ */
+int pt_recorded_read(const struct pt_place *place, int dir, const char *path,
 		     struct pidtrack_record **ret_record);
+
+/*
+ * What it says by itself, for which an exit record has it written, and a pin
+ * asks the kernel.
+ *
+ * Return: as pidtrack_record_ending().
+ */
+int pt_recorded_ending(const struct pidtrack_record *record,
+		       struct pidtrack_ending *ret_ending);
 
 struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record);
 

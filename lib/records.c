@@ -14,7 +14,7 @@
 PUBLIC int pidtrack_record_read(const char *path,
 				struct pidtrack_record **ret_record)
 {
-	return pt_recorded_read(AT_FDCWD, path, ret_record);
+	return pt_recorded_read(NULL, AT_FDCWD, path, ret_record);
 }
 
 PUBLIC int pidtrack_record_parse(const void *bytes, size_t size,
@@ -72,10 +72,13 @@ PUBLIC int pidtrack_record_ending(const struct pidtrack_record *record,
 				  struct pidtrack_ending *ret_ending,
 				  size_t size)
 {
-	if (record->format != PIDTRACK_RECORD_EXIT)
-		return -ENODATA;
-	pt_options_give(ret_ending, size, &record->ending,
-			sizeof(record->ending));
+	struct pidtrack_ending ending;
+	int r;
+
+	r = pt_recorded_ending(record, &ending);
+	if (r < 0)
+		return r;
+	pt_options_give(ret_ending, size, &ending, sizeof(ending));
 	return 0;
 }
 
@@ -106,6 +109,7 @@ static const char *const format_names[] = {
 	[PIDTRACK_RECORD_BROOD_BOX] = "brood-box",
 	[PIDTRACK_RECORD_PID] = "pid",
 	[PIDTRACK_RECORD_EXIT] = "exit",
+	[PIDTRACK_RECORD_PIN] = "pin",
 };
 
 PUBLIC const char *pidtrack_record_format_name(uint32_t format)

@@ -134,7 +134,7 @@ static int look(struct pidtrack_registry *registry, const char *name)
 	uint64_t sum;
 	int error, r;
 
-	error = pt_recorded_read(registry->directory.fd, name,
+	error = pt_recorded_read(&registry->place, registry->directory.fd, name,
 				 &registry->record);
 	if (is_absence(error))
 		return known ? tell_removed(registry, known) : GO_ON;

@@ -180,6 +180,9 @@ static void verify_native(struct verification *it)
 		conclude(it, PIDTRACK_VERDICT_SAME,
 			 PIDTRACK_EVIDENCE_BOOT | PIDTRACK_EVIDENCE_INODE,
 			 "the pidfs inode leads to it");
+	} else if (it->record->fingerprint.pid == 0) {
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "it is not found by its inode, and has no number");
 	} else if (!number_is_ours(it)) {
 		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
 			 "the pid is of another pid namespace");
@@ -333,6 +336,28 @@ static void verify_foreign(struct verification *it)
 	conclude_alive(it);
 }
 
+/* ---- pins ---- */
+
+/* The pidfd was kept, so there is nothing to find, only whether it ended. */
+static void verify_pin(struct verification *it)
+{
+	struct pollfd ended = { .fd = it->record->pidfd, .events = POLLIN };
+	int r;
+
+	r = sys_ppoll_now(&ended);
+	if (r < 0)
+		conclude_unseen(it, r);
+	else if (r == 0)
+		conclude(it, PIDTRACK_VERDICT_SAME, PIDTRACK_EVIDENCE_PIN,
+			 "the pin is of it");
+	else if (ended.revents & POLLHUP)
+		conclude(it, PIDTRACK_VERDICT_EXITED, PIDTRACK_EVIDENCE_PIN,
+			 "the pin is of it, and it has been waited for");
+	else
+		conclude(it, PIDTRACK_VERDICT_EXITED, PIDTRACK_EVIDENCE_PIN,
+			 "the pin is of it, and it has not been waited for");
+}
+
 void pt_verify(const struct pt_place *place,
 	       const struct pidtrack_record *record,
 	       struct pt_verified *ret_verified)
@@ -343,7 +368,9 @@ void pt_verify(const struct pt_place *place,
 		.pidfd = -1,
 	};
 
-	if (record->text) /* with a fingerprint of ours */
+	if (record->format == PIDTRACK_RECORD_PIN)
+		verify_pin(&it);
+	else if (record->text) /* with a fingerprint of ours */
 		verify_native(&it);
 	else
 		verify_foreign(&it);

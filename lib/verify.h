@@ -14,7 +14,8 @@
 
 struct pt_verified {
 	struct pidtrack_comparison comparison;
-	int pidfd;   /* owned: of SAME and EXITED, and of a legacy; or -1 */
+	int pidfd;   /* owned: of SAME and EXITED, and of a legacy; or -1, as of
+			a pin, whose record has it */
 	bool legacy; /* UNPROVEN, for want of more than a number in the record
 		      */
 };

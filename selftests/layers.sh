@@ -20,7 +20,8 @@ layers()
 	fingerprint child pids pins
 	request attempt
 	record launchpad status cgroup
-	recorded label sweep
+	label
+	recorded sweep
 	verify removal tree ending
 	watch recovery handed
 	uring epoll

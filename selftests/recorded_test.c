@@ -809,9 +809,21 @@ TEST(a_fingerprint_is_a_record)
 	EXPECT_REFUSED(-EBADMSG, " " FINGERPRINT "\n");
 	EXPECT_REFUSED(-EBADMSG, "pidtrack1:pid=1");
 	EXPECT_REFUSED(-EBADMSG, "pidtrack1:pid=0");
-	EXPECT_REFUSED(-EBADMSG, "pidtrack1:inode=7");
+	EXPECT_REFUSED(-EBADMSG, "pidtrack1:start=7");
 	EXPECT_REFUSED(-EBADMSG, "pidtrack1:");
 	EXPECT_REFUSED(-EBADMSG, "p");
+}
+
+/* Only one that has nothing else to be known by needs a number. */
+TEST(a_fingerprint_without_a_number_is_a_record)
+{
+	static const char text[] = "pidtrack1:inode=7";
+	struct pidtrack_record *record;
+
+	ASSERT_EQ(0, parse(text, sizeof(text) - 1, &record));
+	EXPECT_EQ(0, pidtrack_record_pid(record));
+	pidtrack_record_free(record);
+	EXPECT_SEALED_REFUSED(-EBADMSG, "0\n\nfingerprint=pidtrack1:inode=7\n");
 }
 
 /* Without the boot id, which comes last, nothing of it decides. */
@@ -844,7 +856,8 @@ TEST(formats_have_names)
 	EXPECT_STREQ("pid", pidtrack_record_format_name(PIDTRACK_RECORD_PID));
 	EXPECT_STREQ("exit", pidtrack_record_format_name(PIDTRACK_RECORD_EXIT));
 	EXPECT_STREQ("unknown", pidtrack_record_format_name(0));
-	EXPECT_STREQ("unknown", pidtrack_record_format_name(7));
+	EXPECT_STREQ("pin", pidtrack_record_format_name(PIDTRACK_RECORD_PIN));
+	EXPECT_STREQ("unknown", pidtrack_record_format_name(8));
 	EXPECT_STREQ("unknown", pidtrack_record_format_name(~0U));
 	EXPECT_NULL(pidtrack_record_free(NULL));
 }

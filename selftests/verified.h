@@ -118,7 +118,7 @@ static inline const char *path_make(struct __test_metadata *_metadata)
 
 /* ---- verdicts ---- */
 
-#define EVIDENCE_ALL (BOOT | PID | START | INODE | EXE)
+#define EVIDENCE_ALL (BOOT | PID | START | INODE | EXE | PIDTRACK_EVIDENCE_PIN)
 
 static inline struct pidtrack_comparison
 verify(struct __test_metadata *_metadata, struct pidtrack *tracker,
