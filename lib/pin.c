@@ -102,16 +102,25 @@ int pt_pin_claim(int dir, const char *name)
 	return 0;
 }
 
+/*
+ * A mount is told nobody who follows the directory, but that a file was closed
+ * which may have been written to: of the one below, which is open meanwhile.
+ */
 int pt_pin_mount(int dir, const char *name, int pidfd)
 {
-	int tree, r;
+	int below, tree, r;
 
-	tree = make_tree(pidfd);
-	if (tree < 0)
-		return tree;
-	r = sys_move_mount(tree, dir, name);
-	sys_close(tree);
-	return r == -EINVAL || r == -ENOENT ? -ESTALE : r;
+	below = sys_open(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (below < 0)
+		return below == -ENOENT ? -ESTALE : below;
+	r = tree = make_tree(pidfd);
+	if (tree >= 0) {
+		r = sys_move_mount(tree, dir, name);
+		r = r == -EINVAL || r == -ENOENT ? -ESTALE : r;
+		sys_close(tree);
+	}
+	sys_close(below);
+	return r;
 }
 
 /* What has the name, be it what it may: nothing is done to it by this. */

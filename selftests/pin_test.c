@@ -130,6 +130,23 @@ static void pin_make(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, pt_pin_mount(self->dir, "web", self->child.pidfd));
 }
 
+/* inotify(7) tells nothing of mounts. */
+TEST_F(pin, who_follows_the_directory_is_told_once_it_can_be_opened)
+{
+	_Alignas(struct inotify_event) char bytes[4096];
+	const struct inotify_event *event = (void *)bytes;
+	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
+	ASSERT_GE(inotify_add_watch(inotify, self->room.path, IN_CLOSE_WRITE),
+		  0);
+	ASSERT_EQ(0, pt_pin_mount(self->dir, "web", self->child.pidfd));
+	ASSERT_GE(read(inotify, bytes, sizeof(bytes)), (int)sizeof(*event));
+	EXPECT_EQ(IN_CLOSE_WRITE, event->mask);
+	EXPECT_STREQ("web", event->name);
+	close(inotify);
+}
+
 static int pin_drop(FIXTURE_DATA(pin) * self)
 {
 	return pt_pin_drop(self->dir, self->room.path, "web", self->inode);
