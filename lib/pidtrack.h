@@ -870,7 +870,9 @@ int pidtrack_record_remove(const char *path,
 
 /*
  * A directory of records, one a file.  Hidden names, NAME.exit and
- * NAME.exit.previous, and what is no regular file are none and passed over.
+ * NAME.exit.previous, and what is neither a regular file nor a pin are none and
+ * passed over.  In a directory of pins it is hidden names alone, and a file
+ * that a pin is just to be mounted on is followed, but not told before that.
  */
 struct pidtrack_registry;
 

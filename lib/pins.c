@@ -8,7 +8,6 @@
 #include "sys.h"
 #include "text.h"
 
-#define MARKER ".pidtrack-pins"
 #define MARKER_SIZE 128
 #define TRIES 16 /* while others make and remove it */
 
@@ -119,7 +118,8 @@ static int write_mark(int mount, const struct mark *mark, int *ret_marker)
 	int r;
 
 	mark_text(mark, &text);
-	marker = sys_open(mount, MARKER, O_RDWR | O_CREAT | O_EXCL, 0600);
+	marker = sys_open(mount, PT_PINS_MARKER, O_RDWR | O_CREAT | O_EXCL,
+			  0600);
 	if (marker < 0)
 		return marker;
 	r = sys_write(marker, bytes, text.length);
@@ -300,7 +300,8 @@ static int enter(struct pt_pins *pins, const struct statx *marked)
 	if (r < 0)
 		return r;
 
-	pins->marker = sys_open(pins->dir, MARKER, O_RDWR | O_NOFOLLOW, 0);
+	pins->marker =
+		sys_open(pins->dir, PT_PINS_MARKER, O_RDWR | O_NOFOLLOW, 0);
 	if (pins->marker < 0)
 		return pins->marker;
 	r = sys_lock_record(pins->marker);
@@ -339,7 +340,7 @@ static int try_open(struct pt_pins *pins, bool *made)
 	if (pins->dir < 0)
 		return pins->dir == -ENOENT ? -EAGAIN : pins->dir;
 
-	r = sys_file_at(pins->dir, MARKER, &marked);
+	r = sys_file_at(pins->dir, PT_PINS_MARKER, &marked);
 	if (r >= 0)
 		return enter(pins, &marked);
 	if (r == -ENOENT) {

@@ -8,6 +8,9 @@
 
 #include "base.h"
 
+/* The file by which one is known for ours: statx(2) it, but never open it. */
+#define PT_PINS_MARKER ".pidtrack-pins"
+
 struct pt_pins {
 	int dir;    /* the root of the mount */
 	int marker; /* the file in it by which it is known for ours; locked */

@@ -8,6 +8,7 @@
 #include "directory.h"
 #include "names.h"
 #include "options.h"
+#include "pins.h"
 #include "recorded.h"
 #include "sys.h"
 #include "tracker.h"
@@ -27,6 +28,7 @@ struct pidtrack_registry {
 	struct pt_directory directory;
 	struct pt_names names; /* those that were told, and not as removed */
 	struct pt_place place;
+	bool pins; /* it is a directory of them */
 	bool follows;
 	bool scanned; /* what comes now is new */
 	bool unsure;  /* of some it was for want of room that they were not read
@@ -61,14 +63,18 @@ static bool ends_with(const char *name, size_t length, const char *end)
 	return length >= n && memcmp(name + length - n, end, n) == 0;
 }
 
-/* Hidden ones are on their way to be another, or from it. */
-static bool is_of_record(const char *name)
+/*
+ * Hidden ones are on their way to be another, or from it.  A pin has its label
+ * for a name, and that may be any.
+ */
+static bool is_of_record(const struct pidtrack_registry *registry,
+			 const char *name)
 {
 	size_t length = strlen(name);
 
 	return name[0] != '.' && length <= PT_DIRECTORY_NAME_MAX &&
-	       !ends_with(name, length, ".exit") &&
-	       !ends_with(name, length, ".exit.previous");
+	       (registry->pins || (!ends_with(name, length, ".exit") &&
+				   !ends_with(name, length, ".exit.previous")));
 }
 
 static int tell(struct pidtrack_registry *registry, uint32_t change,
@@ -126,6 +132,16 @@ static int remember(struct pidtrack_registry *registry, const char *name,
 	return 0;
 }
 
+/*
+ * A file that has come into a directory of pins is to be one: when that is
+ * mounted on it there is another event.
+ */
+static bool is_pin_to_be(const struct pidtrack_registry *registry, int error)
+{
+	return registry->pins && registry->phase == FOLLOWING &&
+	       error == -EBADMSG;
+}
+
 /* Looks at what has the name now, and tells what is different about that. */
 static int look(struct pidtrack_registry *registry, const char *name)
 {
@@ -138,6 +154,8 @@ static int look(struct pidtrack_registry *registry, const char *name)
 				 &registry->record);
 	if (is_absence(error))
 		return known ? tell_removed(registry, known) : GO_ON;
+	if (!known && is_pin_to_be(registry, error))
+		return GO_ON;
 
 	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
 	    error == -EAGAIN)
@@ -227,7 +245,7 @@ static int scan(struct pidtrack_registry *registry)
 		return r;
 	if (r == 0)
 		return end_pass(registry);
-	if (!is_of_record(name) ||
+	if (!is_of_record(registry, name) ||
 	    (!registry->follows && pt_names_find(&registry->names, name)))
 		return GO_ON;
 	return look(registry, name);
@@ -263,7 +281,8 @@ static int follow(struct pidtrack_registry *registry)
 	r = pt_directory_next(&registry->directory, &name);
 	switch (r) {
 	case PT_DIRECTORY_NAME:
-		return is_of_record(name) ? look(registry, name) : GO_ON;
+		return is_of_record(registry, name) ? look(registry, name) :
+						      GO_ON;
 	case PT_DIRECTORY_LOST:
 		registry->phase = BEGINNING;
 		return GO_ON;
@@ -348,6 +367,15 @@ pidtrack_registry_free(struct pidtrack_registry *registry)
 	return NULL;
 }
 
+static bool is_of_pins(int dir)
+{
+	uint64_t inode;
+	uint32_t type;
+
+	return sys_name(dir, PT_PINS_MARKER, &inode, &type) >= 0 &&
+	       type == S_IFREG;
+}
+
 static void registry_freep(struct pidtrack_registry **registry)
 {
 	pidtrack_registry_free(*registry);
@@ -372,6 +400,7 @@ PUBLIC int pidtrack_registry_open(const char *path, uint32_t flags,
 		r = make_pollable(registry);
 	if (r < 0)
 		return r;
+	registry->pins = is_of_pins(registry->directory.fd);
 	pt_place_look(&registry->place);
 	show_more(registry);
 	*ret_registry = registry;

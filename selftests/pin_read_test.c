@@ -5,6 +5,7 @@
  */
 #include "cgroups.h"
 #include "pinned.h"
+#include "registered.h"
 #include "seccomp.h"
 
 #define LAST PIDTRACK_EVENT_LAST
@@ -16,6 +17,7 @@ FIXTURE(pins)
 	struct foreign foreign;
 	struct child child;
 	struct pidtrack_record *record;
+	struct pidtrack_registry *registry;
 };
 
 FIXTURE_SETUP(pins)
@@ -33,6 +35,7 @@ FIXTURE_SETUP(pins)
 FIXTURE_TEARDOWN(pins)
 {
 	pidtrack_record_free(self->record);
+	pidtrack_registry_free(self->registry);
 	if (self->child.pid)
 		child_end(&self->child);
 	if (self->foreign.parent.pid)
@@ -423,6 +426,151 @@ TEST_F(pins, a_reaped_process_is_attached_and_tells_its_end)
 		EXPECT_EQ(11 << 8, status);
 	}
 	pidtrack_free(tracker);
+}
+
+/* ---- directories of them ---- */
+
+#define FOLLOWED() \
+	(self->registry = registry_open(_metadata, self->pins.dir, FOLLOW))
+
+TEST_F(pins, a_directory_is_scanned_whatever_their_names)
+{
+	static const char *const names[] = { "web", "web.exit",
+					     "web.exit.previous", "a%2fb" };
+	const struct pidtrack_found *found;
+	uint32_t flags, seen;
+	size_t i;
+
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		PIN_OF(self->child, names[i]);
+	for (flags = 0; flags <= FOLLOW; flags += FOLLOW) {
+		self->registry =
+			registry_open(_metadata, self->pins.dir, flags);
+		seen = 0;
+		while ((found = found_next(_metadata, self->registry))) {
+			ASSERT_TRUE(found->record != NULL);
+			EXPECT_EQ(PIDTRACK_RECORD_PIN,
+				  pidtrack_record_format(found->record));
+			EXPECT_EQ(PIDTRACK_VERDICT_SAME,
+				  found->comparison->verdict);
+			EXPECT_EQ(PIN, found->comparison->evidence);
+			for (i = 0; i < ARRAY_SIZE(names); i++)
+				seen += !strcmp(names[i], found->name) << 4 * i;
+		}
+		EXPECT_EQ(0x1111, seen);
+		self->registry = pidtrack_registry_free(self->registry);
+	}
+}
+
+/* It is told when it can be opened, and not as anything else before. */
+TEST_F(pins, one_that_comes_is_told_once_and_as_it_is)
+{
+	int fd;
+
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	FOLLOWED();
+	EXPECT_QUIET(self->registry);
+	fd = pin_begin(&self->pins, "web");
+	ASSERT_GE(fd, 0);
+	EXPECT_QUIET(self->registry);
+	ASSERT_EQ(0, pin_mount(&self->pins, "web", self->child.pidfd));
+	close(fd);
+	EXPECT_TRUE(registry_is_readable(self->registry));
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+
+	/* its end is for those who hold it */
+	end_child(_metadata, &self->child, 7);
+	EXPECT_QUIET(self->registry);
+	ASSERT_EQ(0, pin_drop(&self->pins, "web"));
+	EXPECT_TOLD(PIDTRACK_REMOVED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+}
+
+/* The file was there before it, and closed, as where a launch makes it. */
+TEST_F(pins, one_on_a_file_that_was_closed_before_is_told_too)
+{
+	int fd;
+
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	FOLLOWED();
+	EXPECT_QUIET(self->registry);
+	close(pin_begin(&self->pins, "web"));
+	EXPECT_QUIET(self->registry);
+	fd = open(pin_path(&self->pins, "web"), O_WRONLY | O_CLOEXEC);
+	ASSERT_EQ(0, pin_mount(&self->pins, "web", self->child.pidfd));
+	close(fd);
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+}
+
+TEST_F(pins, one_that_was_half_made_is_found_so_and_then_whole)
+{
+	int fd;
+
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	fd = pin_begin(&self->pins, "web");
+	ASSERT_GE(fd, 0);
+	FOLLOWED();
+	EXPECT_TOLD(PIDTRACK_FOUND, "web", -EBADMSG, self->registry);
+	EXPECT_QUIET(self->registry);
+	ASSERT_EQ(0, pin_mount(&self->pins, "web", self->child.pidfd));
+	close(fd);
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+}
+
+/* Another process under the name, and nobody looked meanwhile. */
+TEST_F(pins, the_next_of_one_name_is_a_change)
+{
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	PIN_OF(self->child, "web");
+	FOLLOWED();
+	EXPECT_TOLD(PIDTRACK_FOUND, "web", 0, self->registry);
+	ASSERT_EQ(0, pin_drop(&self->pins, "web"));
+	ASSERT_EQ(0, foreign_start(&self->foreign));
+	PIN_OF(self->foreign.child, "web");
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+}
+
+TEST_F(pins, without_a_descriptor_one_is_not_missing)
+{
+	struct rlimit limit, none;
+	int least;
+
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	FOLLOWED();
+	EXPECT_QUIET(self->registry);
+	PIN_OF(self->child, "web");
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	least = dup(0);
+	close(least);
+	none = limit;
+	none.rlim_cur = least;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", -EMFILE, self->registry);
+	none.rlim_cur = least + 1;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_NULL(found_next(_metadata, self->registry));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
+}
+
+/* So that of the next host's is told, too, where the last one ended meanwhile.
+ */
+TEST_F(pins, a_directory_that_is_followed_stays_mounted)
+{
+	ASSERT_EQ(0, pins_mark(&self->pins));
+	FOLLOWED();
+	EXPECT_QUIET(self->registry);
+	EXPECT_EQ(-1, umount2(self->pins.dir, 0));
+	EXPECT_EQ(EBUSY, errno);
+	PIN_OF(self->child, "web");
+	EXPECT_TOLD(PIDTRACK_CHANGED, "web", 0, self->registry);
+	EXPECT_QUIET(self->registry);
 }
 
 /* ---- what a process left behind, whose host is gone, too ---- */

@@ -50,6 +50,18 @@ static inline int pins_make(struct pins *ret_pins)
 	return 0;
 }
 
+/* From now on it is known for a directory of pins. */
+static inline int pins_mark(const struct pins *pins)
+{
+	int fd = open(pin_path(pins, ".pidtrack-pins"),
+		      O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 /* All that is mounted there goes with it. */
 static inline void pins_remove(struct pins *pins)
 {
