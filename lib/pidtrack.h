@@ -1024,10 +1024,10 @@ int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
  * a label that is kept cannot be used again.
  *
  * Who cannot be tracked now, as with -EMFILE, is told with its error, and stays
- * kept.  So does what is mounted there and is no pidfd, -EBADF, or has a name
- * of no label, -EBADMSG.  Where a host was killed before anything was mounted
- * on the file of a pin, that is removed and told with -ENODATA: such a shim has
- * not executed, and will not.
+ * kept.  So does what is mounted there and is no pidfd, or a file that somebody
+ * wrote to, -EBADF, and what has a name of no label, -EBADMSG.  Where a host
+ * was killed before anything was mounted on the file of a pin, that is removed
+ * and told with -ENODATA: such a shim has not executed, and will not.
  *
  * Return: 0; -EINVAL without a directory of pins; -ENOMEM, -EMFILE, -ENFILE,
  *         and nothing was done; -EBUSY, -ECHILD.

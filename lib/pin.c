@@ -129,15 +129,18 @@ static int open_place(int dir, const char *name)
 	return sys_open(dir, name, O_PATH | O_NOFOLLOW, 0);
 }
 
-/* Whether it is of the directory's own file system, not mounted there. */
-static bool is_plain(int dir, int place)
+/*
+ * Whether it is a file as pt_pin_claim() makes it: of the directory's own file
+ * system, not mounted there.  Whoever wrote something into one wants it.
+ */
+static bool is_claimed(int dir, int place)
 {
 	struct statx of_dir, of_place;
 
 	return sys_file(dir, &of_dir) >= 0 && sys_file(place, &of_place) >= 0 &&
 	       of_dir.stx_dev_major == of_place.stx_dev_major &&
 	       of_dir.stx_dev_minor == of_place.stx_dev_minor &&
-	       S_ISREG(of_place.stx_mode);
+	       S_ISREG(of_place.stx_mode) && of_place.stx_size == 0;
 }
 
 /* The same, of a pidfd. */
@@ -147,7 +150,7 @@ static int open_pidfd_place(int dir, const char *name)
 
 	if (place < 0 || pt_pin_is_pidfd(place))
 		return fd_take(&place);
-	return is_plain(dir, place) ? -ENODATA : -EBADF;
+	return is_claimed(dir, place) ? -ENODATA : -EBADF;
 }
 
 int pt_pin_inode(int dir, const char *name, uint64_t *ret_inode)
@@ -222,7 +225,7 @@ int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode)
 		return place == -ENOENT ? 0 : place;
 	if (is_of(place, inode))
 		r = unmount_pin(dir, path, name);
-	else if (!is_plain(dir, place))
+	else if (!is_claimed(dir, place))
 		r = -ESTALE;
 	fd_close(place);
 	return r < 0 ? r : sys_unlink(dir, name);

@@ -48,7 +48,7 @@ int pt_pin_mount(int dir, const char *name, int pidfd);
  * A pidfd out of a pin.
  *
  * Return: it; -ENODATA if nothing is mounted on the file, -EBADF if it is no
- *         pidfd; -ENOENT, -EMFILE and the like.
+ *         pidfd, or a file that is not empty; -ENOENT, -EMFILE and the like.
  */
 int pt_pin_open(int dir, const char *name);
 
@@ -59,12 +59,12 @@ int pt_pin_inode(int dir, const char *name, uint64_t *ret_inode);
 bool pt_pin_leads_to(const char *path, int dir);
 
 /*
- * Unmounts the pin of the process that has @inode, and removes the file; one
- * with nothing mounted on it too, of which there may be none.
+ * Unmounts the pin of the process that has @inode, and removes the file; an
+ * empty one with nothing mounted on it too, of which there may be none.
  *
  * @path: of @dir, for want of /proc
  *
- * Return: 0; -ESTALE if something else is mounted there, which stays.
+ * Return: 0; -ESTALE if something else is there, which stays.
  */
 int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode);
 

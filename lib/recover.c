@@ -167,7 +167,7 @@ static const char *reason_of(int error)
 	case -ENODATA:
 		return "nothing was mounted on its file: it has not executed";
 	case -EBADF:
-		return "something else is mounted on its file";
+		return "something else has its name";
 	case -EBADMSG:
 		return "its file has a name of no label";
 	default:

@@ -227,6 +227,20 @@ TEST_F(pin, half_of_one_is_told_and_removed)
 	EXPECT_EQ(0, pin_drop(self));
 }
 
+TEST_F(pin, a_file_that_somebody_wrote_to_is_left_alone)
+{
+	int fd;
+
+	if (!self->works)
+		return;
+	fd = openat(self->dir, "web", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ASSERT_EQ(1, write(fd, "1", 1));
+	close(fd);
+	EXPECT_EQ(-EBADF, pt_pin_open(self->dir, "web"));
+	EXPECT_EQ(-ESTALE, pin_drop(self));
+	EXPECT_EQ(0, unlinkat(self->dir, "web", 0));
+}
+
 TEST_F(pin, another_ones_is_left_alone)
 {
 	struct child other;

@@ -505,6 +505,19 @@ TEST_RECOVER(what_is_no_pidfd_is_told_and_left_alone)
 	EXPECT_EQ(1, mounts_at(path));
 }
 
+TEST_RECOVER(what_somebody_wrote_to_is_told_and_left_alone)
+{
+	struct pidtrack *tracker = kept_tracker(_metadata, &self->room);
+	char path[200];
+
+	path_of(self, "notes", path);
+	file_text(_metadata, path, "of somebody's\n", 0600);
+	expect_unrecovered(_metadata, tracker, "notes", -EBADF);
+	EXPECT_TRUE(path_exists(path));
+	ASSERT_EQ(0, unlink(path));
+	end_cleanly(_metadata, self, tracker);
+}
+
 TEST_RECOVER(what_is_named_as_no_label_is_told_and_left_alone)
 {
 	struct pidtrack *tracker = kept_tracker(_metadata, &self->room);
