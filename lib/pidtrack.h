@@ -853,15 +853,18 @@ int pidtrack_ending_read(const char *path, const struct pidtrack_record *record,
  * another has put there meanwhile stays, or is put back.  Nothing is lost but
  * what is written in place, not renamed, at that very moment.
  *
+ * A pin is let go of, whose process was reaped, in a directory that a tracker
+ * of this process has; with it goes how that ended, unless it was told before.
+ *
  * @path: where it is; need not be spelt as when it was read
  * @record: read from a file, by pidtrack_record_read() or from a registry
  *
  * Return: 0; -ESTALE if the file is another, -ENOENT if there is none, -EINVAL
- *         if @record is not from a file, or a pin, which is let go of by a
- *         tracker that has its directory; -EAGAIN while others remove some of
- *         the same directory, by whose flock(2) they take turns; what looking
- *         at it or removing it fails with, and then it is still there.  Any
- *         thread.
+ *         if @record is not from a file, or a pin in another directory; -EBUSY
+ *         of a pin whose process was not reaped; -EAGAIN while others remove
+ *         some of the same directory, by whose flock(2) they take turns; what
+ *         looking at it or removing it fails with, and then it is still there.
+ *         Any thread; of a pin no other may call that tracker meanwhile.
  */
 int pidtrack_record_remove(const char *path,
 			   const struct pidtrack_record *record);

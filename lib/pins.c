@@ -20,17 +20,21 @@
  */
 static _Atomic uint64_t seats[64];
 
+static uint64_t seat_of(const struct statx *root)
+{
+	return (uint64_t)sys_getpid() << 32 |
+	       (uint32_t)(root->stx_dev_major << 20 ^ root->stx_dev_minor);
+}
+
 static int take_seat(const struct statx *root, _Atomic uint64_t **ret_seat)
 {
-	const uint64_t pid = (uint64_t)sys_getpid() << 32;
-	const uint64_t mine = pid | (uint32_t)(root->stx_dev_major << 20 ^
-					       root->stx_dev_minor);
+	const uint64_t mine = seat_of(root);
 	_Atomic uint64_t *seat = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(seats) && !seat; i++) {
 		uint64_t has = atomic_load(&seats[i]);
 
-		if (has >> 32 != pid >> 32 &&
+		if (has >> 32 != mine >> 32 &&
 		    atomic_compare_exchange_strong(&seats[i], &has, mine))
 			seat = &seats[i];
 	}
@@ -416,6 +420,18 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	if (r >= 0)
 		return -EBUSY;
 	return r == -ENOSYS ? -EOPNOTSUPP : r;
+}
+
+bool pt_pins_are_ours(int dir)
+{
+	struct statx root;
+	bool ours = false;
+
+	if (sys_file(dir, &root) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(seats) && !ours; i++)
+		ours = atomic_load(&seats[i]) == seat_of(&root);
+	return ours;
 }
 
 /* ---- what is in it ---- */

@@ -32,6 +32,9 @@ struct pt_pins {
  */
 int pt_pins_open(const char *path, struct pt_pins **ret_pins);
 
+/* Whether this process has it open; @dir: may be O_PATH. */
+bool pt_pins_are_ours(int dir);
+
 /*
  * Gives it back; and removes it, mount and all, if there is no pin left.  NULL
  * is fine.  Return: NULL.

@@ -6,6 +6,9 @@
 #include <time.h>
 
 #include "file.h"
+#include "pin.h"
+#include "pins.h"
+#include "status.h"
 #include "sys.h"
 #include "text.h"
 
@@ -138,12 +141,54 @@ static int look_and_remove(int dir, const char *name,
 	return take_and_remove(dir, name, record);
 }
 
+/* ---- pins ---- */
+
+/*
+ * Nobody else makes one in a directory that is ours.  One that is not reaped
+ * yet has a status to tell still.
+ */
+static int drop_pin(int dir, const char *directory, const char *name,
+		    const struct pidtrack_record *record)
+{
+	uint64_t inode;
+	int r;
+
+	if (!pt_pins_are_ours(dir))
+		return -EINVAL;
+	if (!pt_status_reaped(record->pidfd))
+		return -EBUSY;
+	r = pt_pin_inode(dir, name, &inode);
+	if (r == -ENODATA || r == -EBADF)
+		return -ESTALE;
+	return r < 0 ? r :
+		       pt_pin_drop(dir, directory, name,
+				   record->fingerprint.inode);
+}
+
+static int remove_pin(const char *path, const struct pidtrack_record *record)
+{
+	CLEANUP(freep) char *directory = NULL;
+	CLEANUP(fd_closep) int dir = -1;
+	const char *name;
+
+	dir = pt_file_directory(path, &name);
+	if (dir < 0)
+		return dir;
+	directory = name == path ? strdup(".") :
+				   strndup(path, (size_t)(name - path));
+	return directory ? drop_pin(dir, directory, name, record) : -ENOMEM;
+}
+
+/* ---- either ---- */
+
 int pt_removal(const char *path, const struct pidtrack_record *record)
 {
 	CLEANUP(fd_closep) int dir = -1;
 	const char *name;
 	int locked, r;
 
+	if (record->format == PIDTRACK_RECORD_PIN)
+		return remove_pin(path, record);
 	if (!record->dated)
 		return -EINVAL;
 	dir = pt_file_directory(path, &name);

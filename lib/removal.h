@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The file of a record removed, and never another that took its place.
+ * The file of a record removed, or a pin, and never another that took its
+ * place.
  */
 #ifndef PT_REMOVAL_H
 #define PT_REMOVAL_H

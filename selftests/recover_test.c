@@ -470,13 +470,89 @@ TEST_RECOVER(one_whose_host_is_killed_between_event_and_acknowledgement)
 	close(fds[1]);
 }
 
-/* ---- what is no pin of ours ---- */
+/* ---- one alone, told elsewhere ---- */
 
 static void path_of(const FIXTURE_DATA(recover) * self, const char *name,
 		    char path[200])
 {
 	snprintf(path, 200, "%s/%s", self->room.pins, name);
 }
+
+/* The others' ends are acknowledged by nobody. */
+TEST_RECOVER(a_pin_is_removed_once_its_process_was_reaped)
+{
+	pid_t pid = kill_host(_metadata, self);
+	struct pidtrack *tracker = kept_tracker(_metadata, &self->room);
+	struct pidtrack_record *record;
+	char path[200];
+	int status;
+
+	path_of(self, "web", path);
+	ASSERT_EQ(0, pidtrack_record_read(path, &record));
+	EXPECT_EQ(-EBUSY, pidtrack_record_remove(path, record));
+	gate_open(&self->gate);
+	await_zombie(_metadata, pid);
+	EXPECT_EQ(-EBUSY, pidtrack_record_remove(path, record));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(is_pinned(&self->room, "web"));
+	EXPECT_EQ(0, pidtrack_record_remove(path, record));
+	EXPECT_FALSE(path_exists(path));
+	EXPECT_EQ(-ENOENT, pidtrack_record_remove(path, record));
+	pidtrack_record_free(record);
+	end_cleanly(_metadata, self, tracker);
+}
+
+TEST_RECOVER(another_pin_of_the_name_is_not_removed)
+{
+	pid_t pid = kill_host(_metadata, self);
+	struct pidtrack *tracker = kept_tracker(_metadata, &self->room);
+	struct pidtrack_process *process;
+	struct pidtrack_record *record;
+	char path[200];
+	int status;
+
+	path_of(self, "web", path);
+	ASSERT_EQ(0, pidtrack_record_read(path, &record));
+	gate_open(&self->gate);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, pidtrack_record_remove(path, record));
+	process = kept_start(_metadata, tracker, self->gate.shim, "web",
+			     SHIM("exit", "3"));
+	EXPECT_EQ(-ESTALE, pidtrack_record_remove(path, record));
+	EXPECT_TRUE(is_pinned(&self->room, "web"));
+	ASSERT_EXITED(tracker, process, 3 << 8);
+	ASSERT_NO_EVENT(tracker);
+	file_text(_metadata, path, "", 0600);
+	EXPECT_EQ(-ESTALE, pidtrack_record_remove(path, record));
+	ASSERT_EQ(0, unlink(path));
+	pidtrack_record_free(record);
+	end_cleanly(_metadata, self, tracker);
+}
+
+TEST_RECOVER(who_has_not_the_directory_removes_no_pin)
+{
+	pid_t pid = kill_host(_metadata, self);
+	struct pidtrack_record *record;
+	struct pidtrack *tracker;
+	char path[200];
+	int status;
+
+	path_of(self, "web", path);
+	gate_open(&self->gate);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, pidtrack_record_read(path, &record));
+	EXPECT_EQ(-EINVAL, pidtrack_record_remove(path, record));
+	tracker = kept_tracker(_metadata, &self->room);
+	pidtrack_free(tracker);
+	EXPECT_EQ(-EINVAL, pidtrack_record_remove(path, record));
+	EXPECT_TRUE(is_pinned(&self->room, "web"));
+	tracker = kept_tracker(_metadata, &self->room);
+	EXPECT_EQ(0, pidtrack_record_remove(path, record));
+	pidtrack_record_free(record);
+	end_cleanly(_metadata, self, tracker);
+}
+
+/* ---- what is no pin of ours ---- */
 
 TEST_RECOVER(half_a_pin_is_told_and_removed)
 {
