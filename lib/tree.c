@@ -311,7 +311,7 @@ static int check_numbers(struct pt_tree *tree, const struct pt_place *place)
 	int r = 0;
 
 	if (tree->root.pid <= 0)
-		return -EREMOTE;
+		return is_gone(tree) ? -ESRCH : -EREMOTE;
 	if (!place->numbers)
 		return -EOPNOTSUPP;
 	tree->listed = pt_pids_lists_children();

@@ -596,7 +596,10 @@ static pid_t launch_in(const struct cgroup *cgroup, int told)
 TEST_F(pins, by_one_of_a_reaped_launcher_its_cgroup_is_stopped)
 {
 	struct pidtrack_stop_options options =
-		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_CGROUP);
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_CGROUP |
+					       PIDTRACK_STOP_TREE);
+	struct pidtrack_stop_options of_tree =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE);
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	const struct pidtrack_event *event;
 	struct pidtrack_process *process;
@@ -622,6 +625,8 @@ TEST_F(pins, by_one_of_a_reaped_launcher_its_cgroup_is_stopped)
 	READ("web");
 	process = attach_pin(_metadata, tracker, self->record,
 			     PIDTRACK_VERDICT_EXITED);
+	/* whose child was whose nobody knows any more */
+	EXPECT_EQ(-ESRCH, pidtrack_process_stop(process, &of_tree));
 	options.cgroup_fd = cgroup.fd;
 	ASSERT_EQ(0, pidtrack_process_stop(process, &options));
 	do {
