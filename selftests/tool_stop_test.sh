@@ -449,7 +449,7 @@ test_the_manual_shows_what_is_printed() {
 test_steps_are_checked() {
 	local steps
 
-	usage stop --- 'which PROCESS? PID, PID:INODE or a record file'
+	usage stop --- 'which PROCESS? PID, PID:INODE, a record file or a pin'
 	usage stop --steps --- '--steps wants a value: --steps STEPS'
 	for steps in , TERM:1s, ,TERM:1s TERM:1s,,KILL:1s; do
 		usage stop --steps "$steps" 2 --- "--steps: a step is missing between commas; give SIGNAL:TIME,... such as TERM:8s,KILL:2s"

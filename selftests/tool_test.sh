@@ -234,9 +234,9 @@ test_nothing_to_do_is_a_usage_error() {
 	usage run --- 'which command?'
 	usage run -- --- 'which command?'
 	usage run --detach --- 'which command?'
-	usage watch --- 'which PROCESS? PID, PID:INODE or a record file'
+	usage watch --- 'which PROCESS? PID, PID:INODE, a record file or a pin'
 	usage wait --- 'which PROCESS?'
-	usage verify --- 'which PROCESS? PID, PID:INODE or a record file'
+	usage verify --- 'which PROCESS? PID, PID:INODE, a record file or a pin'
 	usage fingerprint --- 'which PROCESS?'
 	usage fingerprint 1 1 --- 'one PROCESS at a time, not 2'
 	usage features clone3 --- '--require NAME'
@@ -248,7 +248,7 @@ test_a_process_is_named_by_strict_numbers() {
 	for name in 0 -1 -5 +7 07x 1x ' 1' '1 ' 0x1 2147483648 \
 		99999999999999999999999 1.5 '' ' ' -; do
 		usage watch "$name" --- 'PID from 1 to 2147483647'
-		usage fingerprint "$name" --- 'PID, PID:INODE or a record file'
+		usage fingerprint "$name" --- 'PID, PID:INODE, a record file or a pin'
 	done
 	for name in 1: 1:0 1:x 1:-1 1:+1 1:1:1 1:18446744073709551616; do
 		usage wait "$name" --- 'from 1 to 18446744073709551615'
@@ -261,7 +261,7 @@ test_what_is_neither_a_number_nor_a_file_is_told_what_there_is() {
 	for name in x nonsense a.record ./1 1/2 /nonexistent; do
 		pt watch -- "$name"
 		code_is 4
-		err_says "watch: '$name': no such file; a PROCESS is PID, PID:INODE or a record file"
+		err_says "watch: '$name': no such file or directory; a PROCESS is PID, PID:INODE, a record file or a pin"
 	done
 	# a number is never a file, unless by its directory
 	echo 2147483647 >./2147483646
@@ -1587,7 +1587,7 @@ unreadable() {
 	[[ -p fifo ]] || mkfifo fifo
 	pt "$@" ./fifo
 	code_is 4
-	err_says "'./fifo' is no regular file, so no record"
+	err_says "'./fifo' is no regular file and no pin, so no record"
 	ln -sf empty link
 	pt "$@" link
 	code_is 4
@@ -1880,11 +1880,11 @@ test_what_is_no_fingerprint_is_a_usage_error() {
 	done
 }
 
-test_a_record_is_no_fingerprint_and_told_where_it_is() {
-	local advice="'pidtrack verify' takes it; the fingerprint in it is \"\$(grep -o 'pidtrack1:.*' 'a record')\""
+test_a_record_is_no_fingerprint_and_told_what_to_do() {
+	local advice="and --compare takes the text itself; 'pidtrack verify' tells of the process in a file"
 
 	pt run --record 'a record' "$SHIM"
-	usage fingerprint --compare 'a record' $$ --- "'a record' is a file; $advice"
+	usage fingerprint --compare 'a record' $$ --- "'a record' is a file, $advice"
 	usage fingerprint --compare "$(<'a record')" $$ --- 'a whole record is no fingerprint: give only what follows fingerprint= in it'
 	text=$(grep -o 'pidtrack1:.*' 'a record')
 	pt fingerprint --compare "$text" "$(head -n 1 'a record')"

@@ -91,10 +91,10 @@ static int print_verdict(const struct target *target,
 static int complain_of_text(const char *text)
 {
 	if (access(text, F_OK) == 0)
-		return complain_usage("'%s' is a file; 'pidtrack verify' takes "
-				      "it; the fingerprint in it is "
-				      "\"$(grep -o 'pidtrack1:.*' '%s')\"",
-				      text, text);
+		return complain_usage("'%s' is a file, and --compare takes the "
+				      "text itself; 'pidtrack verify' tells of "
+				      "the process in a file",
+				      text);
 	if (strstr(text, "\nfingerprint="))
 		return complain_usage("a whole record is no fingerprint: give "
 				      "only what follows fingerprint= in it");

@@ -15,7 +15,7 @@
 
 #define PROCESS_NAME_SIZE 40 /* bytes, the final NUL included */
 
-#define PROCESS_NAME_KINDS "PID, PID:INODE or a record file"
+#define PROCESS_NAME_KINDS "PID, PID:INODE, a record file or a pin"
 
 struct process_name {
 	pid_t pid;

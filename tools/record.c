@@ -20,8 +20,8 @@ int record_not_read(const char *path, int error)
 	switch (error) {
 	case -ENOENT:
 	case -ENOTDIR:
-		complain("'%s': no such file; a PROCESS is PID, PID:INODE or a "
-			 "record file",
+		complain("'%s': no such file or directory; a PROCESS is PID, "
+			 "PID:INODE, a record file or a pin",
 			 path);
 		break;
 	case -EISDIR:
@@ -30,7 +30,8 @@ int record_not_read(const char *path, int error)
 			 path);
 		break;
 	case -ENXIO:
-		complain("'%s' is no regular file, so no record", path);
+		complain("'%s' is no regular file and no pin, so no record",
+			 path);
 		break;
 	case -ELOOP:
 		complain("'%s' is a symbolic link, and through one no record "

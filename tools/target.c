@@ -79,6 +79,19 @@ static void path_words(const char *path, char ret_words[PATH_WORDS_SIZE])
 	}
 }
 
+/* That of a pin's is proven; who reads one of a record has --json for it. */
+static void note_id(struct target *target, const struct pidtrack_record *record)
+{
+	const char *path = target->id.record;
+
+	if (pidtrack_record_format(record) == PIDTRACK_RECORD_PIN)
+		process_name_of(pidtrack_record_pid(record),
+				pidtrack_record_fingerprint(record),
+				&target->id);
+	target->id.pid = pidtrack_record_pid(record);
+	target->id.record = path;
+}
+
 void target_of_record(const struct pidtrack_record *record, const char *path,
 		      struct target *ret_target)
 {
@@ -90,7 +103,7 @@ void target_of_record(const struct pidtrack_record *record, const char *path,
 	format_text(ret_target->name, sizeof(ret_target->name), "%s", words);
 	if (!record)
 		return;
-	ret_target->id.pid = pidtrack_record_pid(record);
+	note_id(ret_target, record);
 	note_label(ret_target, pidtrack_record_label(record));
 }
 
@@ -100,7 +113,11 @@ static void note_record(struct target *target, const char *path)
 
 	process_name_format(&target->id, id);
 	path_words(path, words);
-	format_text(target->name, sizeof(target->name), "%s (%s)", id, words);
+	if (target->id.pid)
+		format_text(target->name, sizeof(target->name), "%s (%s)", id,
+			    words);
+	else
+		format_text(target->name, sizeof(target->name), "%s", words);
 	target->id.record = path;
 }
 
@@ -141,6 +158,12 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 	r = record_read(path, &record);
 	if (r)
 		return r;
+	/* it tells an end, and that is what was asked for */
+	if (pidtrack_record_format(record) == PIDTRACK_RECORD_EXIT &&
+	    is_target_still(record, path, 0, flags, target)) {
+		target->gone = "its end is recorded";
+		return 0;
+	}
 	r = pidtrack_attach_record(tracker, record, attach, &process,
 				   &comparison, sizeof(comparison));
 	if ((r == -ESRCH || r == -ESTALE) &&

@@ -51,7 +51,7 @@ static uint32_t proof(uint32_t verdict, const struct pidtrack_record *record)
 	switch (verdict) {
 	case PIDTRACK_VERDICT_SAME:
 	case PIDTRACK_VERDICT_EXITED:
-		return PIDTRACK_EVIDENCE_INODE;
+		return PIDTRACK_EVIDENCE_INODE | PIDTRACK_EVIDENCE_PIN;
 	case PIDTRACK_VERDICT_GONE:
 		return PIDTRACK_EVIDENCE_BOOT |
 		       (record ? 0 : PIDTRACK_EVIDENCE_PID);
