@@ -31,12 +31,12 @@ test_a_directory_is_listed_with_verdicts() {
 	silent
 	mapfile -t lines <out
 	[[ ${#lines[@]} == 6 ]] || die "not a heading and 5 lines"
-	out_matches "^RECORD +VERDICT +PID +AGE +LABEL$NL"
-	out_matches "${NL}README +- +- +[0-9]+s  \(damaged, or no record\)$NL"
-	out_matches "${NL}gone.pid +gone +[0-9]+ +[0-9]+s  -$NL"
-	out_matches "${NL}here.pid +unproven +$$ +[0-9]+s  -$NL"
-	out_matches "${NL}old.record +other-boot +$pid +[0-9]+s  a web$NL"
-	out_matches "${NL}web.record +same +$pid +[0-9]+s  a web\$"
+	out_matches "^RECORD +VERDICT +PID +AGE +STATUS +LABEL$NL"
+	out_matches "${NL}README +- +- +[0-9]+s  - +\(damaged, or no record\)$NL"
+	out_matches "${NL}gone.pid +gone +[0-9]+ +[0-9]+s  - +-$NL"
+	out_matches "${NL}here.pid +unproven +$$ +[0-9]+s  - +-$NL"
+	out_matches "${NL}old.record +other-boot +$pid +[0-9]+s  - +a web$NL"
+	out_matches "${NL}web.record +same +$pid +[0-9]+s  - +a web\$"
 	release
 	wait $host
 	rm box/README box/here.pid
@@ -49,7 +49,7 @@ test_an_empty_directory_is_no_failure() {
 	mkdir box
 	pt list box
 	code_is 0
-	out_matches '^RECORD +VERDICT +PID +AGE +LABEL$'
+	out_matches '^RECORD +VERDICT +PID +AGE +STATUS +LABEL$'
 	pt list --json box
 	code_is 0
 	silent
@@ -99,12 +99,12 @@ test_a_list_fits_the_terminal() {
 	out=$(script -qec "stty cols 80; '$PIDTRACK' list box" /dev/null \
 		</dev/null | tr -d '\r')
 	! grep -q '.\{81\}' <<<"$out" || die "a line is too wide"
-	out_matches "${NL}aaab+\.\.\.b+.record +other-boot +$pid +[0-9]+s  a web$NL"
-	out_matches "${NL}wide.record +same +$pid +[0-9]+s  b+\$"
+	out_matches "${NL}aaab+\.\.\.b+.record +other-boot +$pid +[0-9]+s  - +a web$NL"
+	out_matches "${NL}wide.record +same +$pid +[0-9]+s  - +b+\$"
 	# elsewhere nothing is cut
 	pt list box
-	out_matches "${NL}aaa$long.record +other-boot +$pid +[0-9]+s  a web$NL"
-	out_matches "${NL}wide.record +same +$pid +[0-9]+s  $long\$"
+	out_matches "${NL}aaa$long.record +other-boot +$pid +[0-9]+s  - +a web$NL"
+	out_matches "${NL}wide.record +same +$pid +[0-9]+s  - +$long\$"
 	release
 }
 

@@ -48,6 +48,10 @@ int launch_check(const struct launch *launch)
 	if (flags & PIDTRACK_SPAWN_RECORD_SYNC && !launch->spawn.record)
 		return complain_usage("--record-sync of which record? Give "
 				      "--record FILE");
+	if (launch->pins && !launch->spawn.label)
+		return complain_usage("--pin %s by which name? Give --label "
+				      "TEXT",
+				      launch->pins);
 	if (launch->json && !launch->detach)
 		return complain_usage("--json goes with --detach; without, "
 				      "standard output is the command's");
@@ -119,6 +123,8 @@ static const char *subject_of(const struct launch *launch, uint32_t stage)
 		return launch->cgroup;
 	case PIDTRACK_STAGE_RECORD:
 		return launch->spawn.record;
+	case PIDTRACK_STAGE_KEEP:
+		return launch->spawn.label;
 	case PIDTRACK_STAGE_IDS:
 		return launch->user;
 	case PIDTRACK_STAGE_CAPS:
@@ -159,6 +165,13 @@ static const struct {
 	{ PIDTRACK_STAGE_LIMITS, -EPERM,
 	  "a hard limit is raised with CAP_SYS_RESOURCE only" },
 	{ PIDTRACK_STAGE_RECORD, 0, "the command was not run" },
+	{ PIDTRACK_STAGE_KEEP, -EEXIST,
+	  "one of that label is pinned already: see 'pidtrack list'; 'list "
+	  "--prune' lets go of those that have ended" },
+	{ PIDTRACK_STAGE_KEEP, -ENOSPC, "raise the sysctl fs.mount-max" },
+	{ PIDTRACK_STAGE_KEEP, -ENAMETOOLONG,
+	  "no file has such a long name: shorten --label" },
+	{ PIDTRACK_STAGE_KEEP, 0, "the command was not run" },
 	{ PIDTRACK_STAGE_IDS, -EPERM, "this wants CAP_SETUID and CAP_SETGID" },
 	{ PIDTRACK_STAGE_CAPS, -EPERM,
 	  "give only what we have ourselves; without CAP_SETPCAP add "

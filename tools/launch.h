@@ -24,6 +24,7 @@ struct launch {
 	struct pidtrack_fd_map *fds; /* of spawn; owned */
 	struct pidtrack_rlimit rlimits[RLIM_NLIMITS];
 
+	const char *pins;   /* directory of pins; NULL: none */
 	const char *cgroup; /* directory; NULL: none */
 	const char *user;   /* as it was written; NULL: ours */
 	char **env;	    /* NAME=VALUE each; owned, the words are not */

@@ -59,6 +59,12 @@ static int set_record_sync(void *to, const char *value)
 	return set_flag(to, PIDTRACK_SPAWN_RECORD_SYNC);
 }
 
+static int set_pin(void *to, const char *value)
+{
+	((struct launch *)to)->pins = value;
+	return set_flag(to, PIDTRACK_SPAWN_KEEP);
+}
+
 static int set_cgroup(void *to, const char *value)
 {
 	((struct launch *)to)->cgroup = value;
@@ -221,6 +227,7 @@ const struct command_option launch_options[] = {
 	  set_record },
 	{ "record-sync", NULL, "the record is on disk before it runs",
 	  set_record_sync },
+	{ "pin", "DIR", "keep it as DIR/LABEL, whoever is killed", set_pin },
 	{ "cgroup", "DIR", "start it inside this cgroup2 directory",
 	  set_cgroup },
 	{ "caps", "TEXT", "its capabilities, as cap_from_text(3) has them",

@@ -20,6 +20,8 @@ _pidtrack()
 	elif [[ $command == help ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_pidtrack_words "$tool" | grep -v ^-)" -- "$word")
+	elif [[ $before =~ ^--(pin|cgroup|cwd)$ ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 	elif [[ $before == --require ]]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$("$tool" features 2>/dev/null |

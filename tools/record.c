@@ -121,8 +121,16 @@ bool record_ending(const char *path, const struct pidtrack_record *record,
 		   struct ending *ret_ending)
 {
 	struct pidtrack_ending ending = { 0 };
+	int r;
 
-	if (pidtrack_ending_read(path, record, &ending, sizeof(ending)) < 0)
+	r = pidtrack_ending_read(path, record, &ending, sizeof(ending));
+	if (r == -ENODATA &&
+	    pidtrack_record_format(record) == PIDTRACK_RECORD_PIN) {
+		/* it is reaped, and the kernel cannot tell how it ended */
+		*ret_ending = (struct ending){ -1, PIDTRACK_SOURCE_UNKNOWN };
+		return true;
+	}
+	if (r < 0)
 		return false;
 	*ret_ending = (struct ending){ ending.status, ending.source };
 	return true;

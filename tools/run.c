@@ -18,6 +18,7 @@
 #include "launch.h"
 #include "output.h"
 #include "owned.h"
+#include "pins.h"
 #include "target.h"
 
 #define LAST_SIGNAL 64
@@ -256,7 +257,8 @@ static int run_run(int argc, char **argv)
 	if (r)
 		return r;
 
-	r = tracker_open(&tracker);
+	r = launch.pins ? pins_open(launch.pins, &tracker) :
+			  tracker_open(&tracker);
 	if (r)
 		return r;
 	return launch.detach ? run_detached(&launch, tracker) :
@@ -276,6 +278,9 @@ const struct command command_run = {
 		"and ends; the command reads /dev/null and writes there,\n"
 		"too, except where standard output or error is a file, or\n"
 		"--fd says otherwise.\n"
+		"\n"
+		"With --pin DIR it can be found in that directory, and how\n"
+		"it ended, even if it outlives us: DIR/LABEL is a PROCESS.\n"
 		"\n"
 		"Exits as CMD did: its code, or 128 and its signal; 126 if\n"
 		"it cannot be executed, 127 if it is not found; 2 for a\n"
