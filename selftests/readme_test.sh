@@ -62,14 +62,16 @@ hosts_a_shim()
 # ---- what can be pasted ----
 
 # A place as README has it: build/ with host.c in it, of which only what is made
-# here is written, and a cc that makes what that was made with.  "sleep 1" is long enough however slow the machine is: it ends when
-# pidtrack wait has a pidfd.
+# here is written, and a cc that makes what that was made with.  "sleep 1" is
+# long enough however slow the machine is: it ends when pidtrack wait has a
+# pidfd.
 prepare_paste()
 {
 	paste=$work/paste
 	mkdir -p "$paste/build" "$work/bin"
 	ln -s "$PIDTRACK_BUILD"/* "$paste/build"
-	rm -rf "$paste/build"/host* "$paste/build"/web.* "$paste/build"/shims
+	rm -rf "$paste/build"/host* "$paste/build"/web.* "$paste/build"/shims \
+		"$paste/build"/pins
 	cp "$work/host.c" "$paste/build"
 	cat >"$work/bin/cc" <<-END
 	#!/bin/sh
@@ -101,7 +103,8 @@ pasted()
 {
 	block sh "$1" "$2" >"$work/commands"
 	[ -s "$work/commands" ] || return 1
-	(cd "$paste" && PATH=$work/bin:$PATH python3 -c '
+	# shellcheck disable=SC2086 # words
+	(cd "$paste" && PATH=$work/bin:$PATH ${in_room-} python3 -c '
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 os.execvp("bash", ["bash", "-c", ". ../commands; wait"])' \
@@ -121,11 +124,26 @@ only_build_is_written()
 # With each library the program prints what README says.
 compiles_and_runs()
 {
-	pasted 2 "$readme" || return 1
+	pasted 3 "$readme" || return 1
 	{ block text 1 "$readme"; block text 1 "$readme"; } |
 		sort >"$work/expected"
 	[ -s "$work/expected" ] && sort "$work/pasted" |
 		diff "$work/expected" -
+}
+
+survives_its_host()
+{
+	# what it left there if it failed goes with the namespace
+	in_room='unshare -m --propagation private' pasted 2 "$1" && shows '^web +(same|exited) ' \
+		' reaped code 7 \(recovered\)$' '^7$' \
+		'^web +exited .* code 7 +pruned web$' &&
+		[ ! -e "$paste/build/pins" ]
+}
+
+may_make_pins()
+{
+	[ "$(id -u)" = 0 ] && "$PIDTRACK" features --require pin \
+		--require exit-info
 }
 
 # Usage: shows PATTERN..., each of a line of what was printed
@@ -141,7 +159,7 @@ shows()
 
 shows_the_tool()
 {
-	pasted 3 "$1" || return 1
+	pasted 4 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
 		'^web.record +same ' \
 		'^build/shims/web.record same: ' '^{"event":"verified",.*"label":"web"' \
@@ -152,7 +170,7 @@ shows_the_tool()
 
 shows_it_to_root()
 {
-	pasted 4 "$readme" && shows '^65534$' '^0::.*/box1$'
+	pasted 5 "$readme" && shows '^65534$' '^0::.*/box1$'
 }
 
 may_make_cgroups()
@@ -277,6 +295,11 @@ else
 	skip what_shows_the_tool_can_be_pasted \
 		"no statuses of others' children, Linux < 6.15"
 fi
+if may_make_pins >"$work/said" 2>&1; then
+	check what_kills_the_host_can_be_pasted survives_its_host "$readme"
+else
+	skip what_kills_the_host_can_be_pasted "no pins, or no exit info"
+fi
 # One at a time, of all who run this on the machine: its cgroup has one name.
 in_turn()
 {
@@ -312,6 +335,10 @@ plant 's/^pidtrack features$/pidtrack futures/'
 refuse a_planted_wrong_command_is_found are_accepted "$work/planted"
 plant 's/--require pidfd-wait/--require pidfd-wit/'
 refuse a_planted_command_that_fails_is_found shows_the_tool "$work/planted"
+if may_make_pins >"$work/said" 2>&1; then
+	plant 's/exit 7/exit 8/'
+	refuse a_planted_other_status_is_found survives_its_host "$work/planted"
+fi
 plant '/^| 6.9 /s/6\.9/6.8/'
 refuse a_planted_wrong_version_is_found has_features "$work/planted"
 
