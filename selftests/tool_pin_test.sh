@@ -6,6 +6,8 @@
 
 . "$(dirname "$0")/tool.bash"
 
+REAL=$PIDTRACK
+
 # Goes on with the test that calls it, in a room of its own.
 room() {
 	[[ -z ${PT_ROOM-} ]] || return 0
@@ -114,6 +116,91 @@ test_it_is_stopped_by_its_pin() {
 	code_is 0
 	out_is "pins/web exited${NL}pins/web reaped signal SIGTERM (recovered)"
 	silent
+}
+
+# The pin tells in which cgroup it was; whose child was whose nobody does.
+test_what_one_left_behind_is_found_by_its_cgroup_alone() {
+	room
+	cgroup2
+	# shellcheck disable=SC2016
+	"$PIDTRACK" run --pin pins --detach --label web --cgroup "$cgroup" \
+		bash -c '"$0" pause & exit 7' "$SHIM" >name
+	await_reaped pins/web
+	pt stop --tree pins/web
+	code_is 3
+	out_is "pins/web exited${NL}pins/web reaped code 7 (recovered)"
+	[[ $err == "pidtrack: stop: pins/web had ended before, so whom it left behind is not known; name its cgroup, with --cgroup DIR" ]] ||
+		die "not in these words"
+	grep -q . "$cgroup/cgroup.procs" || die "nobody was left behind"
+	pt stop --tree --cgroup "$cgroup" pins/web
+	code_is 0
+	silent
+	out_matches 'stop-done SIGTERM, 1 reached'
+	! grep -q . "$cgroup/cgroup.procs" || die "not stopped"
+	pt list --prune pins
+	no_pins
+}
+
+test_from_another_pid_namespace_it_is_seen_and_not_signalled() {
+	local elsewhere=(unshare -p -f)
+
+	room
+	pinned web exit 7
+	PIDTRACK=$PWD/elsewhere
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${elsewhere[*]}" "$REAL" >elsewhere
+	chmod +x elsewhere
+	pt verify --strict pins/web
+	code_is 0
+	pt stop pins/web
+	code_is 4
+	err_says 'is in another pid namespace, from which this one is not seen'
+	pt stop --tree pins/web
+	code_is 4
+	err_says 'is in another pid namespace'
+	release
+	PIDTRACK=$REAL await_reaped pins/web
+	# the kernel keeps its status to those who could see it
+	pt list --prune pins
+	code_is 3
+	out_matches "${NL}web +exited +- +[0-9]+s  unknown +- +web\$"
+	PIDTRACK=$REAL
+	pt wait pins/web
+	code_is 7
+	pt list --prune pins
+	code_is 0
+	no_pins
+}
+
+test_any_path_to_it_will_do() {
+	room
+	pinned web exit 7
+	ln -s pins linked
+	ln -s pins/web link
+	for path in ./pins/web "$PWD/pins/web" pins//web linked/web; do
+		pt verify "$path"
+		code_is 0
+		out_matches "^$path same: "
+	done
+	(cd pins && "$PIDTRACK" verify web) >said || die "not from there"
+	grep -q '^web same: ' said || die "$(<said)"
+	pt verify link
+	code_is 4
+	err_says "'link' is a symbolic link"
+	pt list linked
+	code_is 0
+	out_matches "${NL}web +same "
+	pt list --prune linked
+	code_is 4
+	err_says "'linked' is no directory; name it itself, not a link to it"
+	pt stop pins/none
+	code_is 4
+	err_says "'pins/none': no such file or directory"
+	release
+	await_reaped pins/web
+	pt list --prune ./pins/
+	code_is 0
+	no_pins
 }
 
 test_what_is_told_is_json() {

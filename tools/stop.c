@@ -171,6 +171,7 @@ static int not_begun(const struct stop *stop, const struct target *target,
 		     int error)
 {
 	bool cgroup = stop->options.flags & PIDTRACK_STOP_CGROUP;
+	bool group = stop->options.flags & PIDTRACK_STOP_GROUP;
 
 	if (error == -EDEADLK) {
 		complain("%s is not stopped: this pidtrack would be among "
@@ -179,6 +180,11 @@ static int not_begun(const struct stop *stop, const struct target *target,
 	} else if (error == -ESTALE && cgroup) {
 		complain("%s is not stopped: it is not in the cgroup '%s'",
 			 target->name, stop->cgroup);
+	} else if (error == -EREMOTE || (error == -EINVAL && !group)) {
+		complain("%s is not stopped: it is in another pid namespace, "
+			 "from which this one is not seen; see 'nsenter -p'",
+			 target->name);
+		return EXIT_FAILED;
 	} else if (error == -EINVAL) {
 		complain("%s is not stopped: it leads no process group",
 			 target->name);
@@ -193,6 +199,15 @@ static int not_begun(const struct stop *stop, const struct target *target,
 		return EXIT_FAILED;
 	}
 	return EXIT_NO;
+}
+
+/* With a process that is reaped goes whose child was whose. */
+static int not_known(const struct target *target)
+{
+	complain("%s had ended before, so whom it left behind is not known; "
+		 "name its cgroup, with --cgroup DIR",
+		 target->name);
+	return EXIT_UNTOLD;
 }
 
 /* Return: 0, or an exit_code, having complained. */
@@ -221,7 +236,7 @@ static int begin_one(struct stop *stop, struct target *target)
 	stop->left++;
 	if (r == 0)
 		print_begun(stop, target);
-	return 0;
+	return r < 0 && stop->options.flags ? not_known(target) : 0;
 }
 
 /* Return: 0, or the highest exit_code of all failures. */
@@ -495,20 +510,21 @@ const struct command command_stop = {
 	.name = "stop",
 	.operands = "PROCESS...",
 	.purpose = "Has processes end, children or not, step by step",
-	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
-		"record file, for the process that it is of.  Each is sent\n"
-		"the signal of the first step; if it has not ended when its\n"
-		"time is over, that of the next; 0 or - is none.  TIME is\n"
-		"500ms, 8s, 2m.  Signals reach the process that was meant or\n"
-		"none, and all are stopped at the same time.  With --group,\n"
-		"--tree and --cgroup others are to end with each of them,\n"
-		"and it is told how many were reached.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, a\n"
+		"record file or a pin, for the process that it is of.  Each\n"
+		"is sent the signal of the first step; if it has not ended\n"
+		"when its time is over, that of the next; 0 or - is none.\n"
+		"TIME is 500ms, 8s, 2m.  Signals reach the process that was\n"
+		"meant or none, and all are stopped at the same time.  With\n"
+		"--group, --tree and --cgroup others are to end with each of\n"
+		"them, and it is told how many were reached.\n"
 		"\n"
 		"Exits with 0 if all have ended, or are gone; 1 if one has\n"
 		"not ended in time, leads no process group with --group, or\n"
 		"another has its number, which is not signalled; 2 for a\n"
 		"wrong command line, 3 if nothing proves a record to be of a\n"
-		"process, 4 for a failure, also to read a record.\n",
+		"process, or whom one has left behind is not known; 4 for a\n"
+		"failure, also to read a record.\n",
 	.options = options,
 	.run = stop_run,
 };
