@@ -613,6 +613,7 @@ TEST_RECOVER(what_is_named_as_no_label_is_told_and_left_alone)
 
 TEST_RECOVER(a_second_host_is_refused_while_the_first_lives)
 {
+	struct pidtrack_process *process;
 	struct pidtrack *tracker;
 
 	doomed_start(_metadata, &self->doomed, &self->room, launch_one,
@@ -622,11 +623,9 @@ TEST_RECOVER(a_second_host_is_refused_while_the_first_lives)
 		  kept_tracker_new(_metadata, &self->room, 0, &tracker));
 	doomed_kill(_metadata, &self->doomed);
 	tracker = kept_tracker(_metadata, &self->room);
+	process = recover_one(_metadata, tracker, "web", PIDTRACK_VERDICT_SAME);
 	gate_open(&self->gate);
-	ASSERT_EXITED(
-		tracker,
-		recover_one(_metadata, tracker, "web", PIDTRACK_VERDICT_SAME),
-		7 << 8);
+	ASSERT_EXITED(tracker, process, 7 << 8);
 	end_cleanly(_metadata, self, tracker);
 }
 
