@@ -11,8 +11,24 @@ void pt_pids_done(struct pt_pids *pids)
 	*pids = (struct pt_pids){ 0 };
 }
 
+static int order(const void *a, const void *b)
+{
+	const pid_t *one = a, *other = b;
+
+	return (*one > *other) - (*one < *other);
+}
+
+void pt_pids_sort(struct pt_pids *pids)
+{
+	if (pids->n > 1 && !pids->sorted)
+		qsort(pids->at, pids->n, sizeof(*pids->at), order);
+	pids->sorted = true;
+}
+
 bool pt_pids_has(const struct pt_pids *pids, pid_t pid)
 {
+	if (pids->sorted && pids->n > 0)
+		return bsearch(&pid, pids->at, pids->n, sizeof(pid), order);
 	for (size_t i = 0; i < pids->n; i++) {
 		if (pids->at[i] == pid)
 			return true;
@@ -33,6 +49,7 @@ int pt_pids_add(struct pt_pids *pids, pid_t pid)
 		pids->room = room;
 	}
 	pids->at[pids->n++] = pid;
+	pids->sorted = false;
 	return 0;
 }
 

@@ -14,10 +14,14 @@ struct pt_pids {
 	pid_t *at; /* owned */
 	size_t n;
 	size_t room;
+	bool sorted;
 };
 
 void pt_pids_done(struct pt_pids *pids);
+
+/* At once if they are sorted, else one after the other. */
 bool pt_pids_has(const struct pt_pids *pids, pid_t pid);
+void pt_pids_sort(struct pt_pids *pids);
 
 /* Adds a number; -ENOMEM. */
 int pt_pids_add(struct pt_pids *pids, pid_t pid);

@@ -170,22 +170,6 @@ static int is_in_group(struct pt_tree *tree, pid_t pid, int pidfd)
 	       pt_sweep_has_group(tree);
 }
 
-static int is_in_cgroup(struct pt_tree *tree, pid_t pid, int pidfd)
-{
-	int r;
-
-	r = pt_cgroup_has(&tree->cgroup, pidfd);
-	if (r >= 0)
-		return r;
-	/* listed again, while it was pinned */
-	lend_spare(tree);
-	r = pt_cgroup_look(&tree->cgroup, tree->cgroup_fd);
-	take_spare(tree);
-	if (r < 0)
-		return r;
-	return pt_pids_has(&tree->cgroup.pids, pid) && !pt_pidfd_reaped(pidfd);
-}
-
 /* ---- sweeping ---- */
 
 /* Somebody was seen and not pinned: again when there is room. */
@@ -202,37 +186,51 @@ static bool is_nobody(int r)
 	return r == -ESRCH || r == -EINVAL || r == -ENOENT;
 }
 
-/* Pins a number that was found, if it is new. */
+/*
+ * Pins a number that was found, if it is new.
+ *
+ * Return: a pidfd, of whoever has the number; -1.
+ */
+static int pin(struct pt_tree *tree, struct pt_member *parent, pid_t pid)
+{
+	int pidfd;
+
+	if (pid == tree->self)
+		tree->with_us = true;
+	if (pid <= 1 || pid == tree->self || pid == tree->root.pid ||
+	    pt_sweep_find(tree, pid))
+		return -1;
+	pidfd = sys_pidfd_open(pid, 0);
+	if (pt_sweep_is_short(pidfd))
+		miss(tree, parent);
+	else if (pidfd < 0 && !is_nobody(pidfd))
+		tree->blind = true; /* refused: it is there */
+	return pidfd < 0 ? -1 : pidfd;
+}
+
+/* @one: whether it is one of them, or why that could not be seen */
+static void judge(struct pt_tree *tree, struct pt_member *parent, pid_t pid,
+		  int *pidfd, int one)
+{
+	if (pt_sweep_is_short(one) ||
+	    (one > 0 && !pt_pidfd_ended(*pidfd) && add(tree, pid, pidfd) < 0))
+		miss(tree, parent);
+	else if (one < 0 && one != -ENODEV && !pt_pidfd_ended(*pidfd))
+		tree->blind = true; /* hidden */
+}
+
 static void consider(struct pt_tree *tree, struct pt_member *parent,
 		     uint32_t as, pid_t pid)
 {
 	CLEANUP(fd_closep) int pidfd = -1;
 	int one;
 
-	if (pid == tree->self)
-		tree->with_us = true;
-	if (pid <= 1 || pid == tree->self || pid == tree->root.pid ||
-	    pt_sweep_find(tree, pid))
-		return;
-	pidfd = sys_pidfd_open(pid, 0);
-	if (pt_sweep_is_short(pidfd))
-		miss(tree, parent);
-	else if (pidfd < 0 && !is_nobody(pidfd))
-		tree->blind = true; /* refused: it is there */
+	pidfd = pin(tree, parent, pid);
 	if (pidfd < 0)
 		return;
-
-	if (as == PIDTRACK_STOP_TREE)
-		one = is_child(parent, pid, pidfd);
-	else if (as == PIDTRACK_STOP_GROUP)
-		one = is_in_group(tree, pid, pidfd);
-	else
-		one = is_in_cgroup(tree, pid, pidfd);
-	if (pt_sweep_is_short(one) ||
-	    (one > 0 && !pt_pidfd_ended(pidfd) && add(tree, pid, &pidfd) < 0))
-		miss(tree, parent);
-	else if (one < 0 && one != -ENODEV && !pt_pidfd_ended(pidfd))
-		tree->blind = true; /* hidden */
+	one = as == PIDTRACK_STOP_TREE ? is_child(parent, pid, pidfd) :
+					 is_in_group(tree, pid, pidfd);
+	judge(tree, parent, pid, &pidfd, one);
 }
 
 static void sweep_children(struct pt_tree *tree, struct pt_member *parent)
@@ -311,14 +309,92 @@ static void sweep_group(struct pt_tree *tree)
 	}
 }
 
-static void sweep_cgroup(struct pt_tree *tree)
+/* ---- a cgroup ---- */
+
+static int look(struct pt_tree *tree)
 {
-	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
 	int r;
 
 	lend_spare(tree);
 	r = pt_cgroup_look(&tree->cgroup, tree->cgroup_fd);
 	take_spare(tree);
+	return r;
+}
+
+/* Pinned, when their pidfds do not tell which cgroup they are in. */
+struct batch {
+	pid_t pids[256];
+	int pidfds[256]; /* owned */
+	size_t n;
+};
+
+static void drop_half(struct pt_tree *tree, struct batch *batch)
+{
+	const size_t half = batch->n / 2;
+
+	miss(tree, NULL);
+	while (batch->n > half)
+		sys_close(batch->pidfds[--batch->n]);
+}
+
+/*
+ * Pinned before the last look: whose number was listed by that, and is its own
+ * still, was there.  One that moves may have been listed twice before.
+ */
+static int was_listed(struct pt_tree *tree, pid_t pid, int pidfd)
+{
+	return pt_pids_has(&tree->cgroup.pids, pid) &&
+	       !pt_pidfd_reaped(pidfd) && !pt_sweep_find(tree, pid);
+}
+
+/* By one look for all of them, not one for each. */
+static void judge_batch(struct pt_tree *tree, struct batch *batch)
+{
+	int r;
+
+	if (batch->n == 0)
+		return;
+	while (pt_sweep_is_short(r = look(tree)) && batch->n > 1)
+		drop_half(tree, batch);
+	pt_pids_sort(&tree->cgroup.pids);
+	for (size_t i = 0; i < batch->n; i++) {
+		const pid_t pid = batch->pids[i];
+		int *pidfd = &batch->pidfds[i];
+
+		judge(tree, NULL, pid, pidfd,
+		      r < 0 ? r : was_listed(tree, pid, *pidfd));
+		fd_close(*pidfd);
+	}
+	batch->n = 0;
+}
+
+static void consider_in_cgroup(struct pt_tree *tree, pid_t pid,
+			       struct batch *batch)
+{
+	CLEANUP(fd_closep) int pidfd = -1;
+	int one;
+
+	pidfd = pin(tree, NULL, pid);
+	if (pidfd < 0)
+		return;
+	one = pt_cgroup_has(&tree->cgroup, pidfd);
+	if (one >= 0) {
+		judge(tree, NULL, pid, &pidfd, one);
+		return;
+	}
+	batch->pids[batch->n] = pid;
+	batch->pidfds[batch->n++] = fd_take(&pidfd);
+	if (batch->n == ARRAY_SIZE(batch->pids))
+		judge_batch(tree, batch);
+}
+
+static void sweep_cgroup(struct pt_tree *tree)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	struct batch batch = { .n = 0 };
+	int r;
+
+	r = look(tree);
 	if (r < 0 && r != -ENODEV)
 		miss(tree, NULL);
 	/* pinning may look again */
@@ -329,8 +405,9 @@ static void sweep_cgroup(struct pt_tree *tree)
 	for (size_t i = 0; i < pids.n; i++) {
 		if (pids.at[i] == 0)
 			miss(tree, NULL); /* outside our pid namespace */
-		consider(tree, NULL, PIDTRACK_STOP_CGROUP, pids.at[i]);
+		consider_in_cgroup(tree, pids.at[i], &batch);
 	}
+	judge_batch(tree, &batch);
 }
 
 bool pt_sweep(struct pt_tree *tree)

@@ -2,7 +2,7 @@
 /* Ladders of a process and of the cgroup that it is in, or was. */
 #include "cgroups.h"
 #include "family.h"
-#include "seccomp.h"
+#include "strangers.h"
 
 #define LAST PIDTRACK_EVENT_LAST
 
@@ -139,6 +139,85 @@ TEST_F(cgroup, so_they_do_who_are_also_found_as_a_tree)
 {
 	six_end(_metadata, self->family, &self->cgroup, PIDTRACK_STOP_TREE,
 		true);
+}
+
+/* A number of the cgroup is a stranger's by the time it is opened. */
+static void stranger_lives(struct __test_metadata *_metadata,
+			   struct family *family, const struct cgroup *cgroup,
+			   bool asks)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 60000 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct swap swap = { 0 };
+	pid_t root = fork();
+
+	if (!root) {
+		signal(SIGCHLD, SIG_IGN); /* who ends has no zombie */
+		if (cgroup_join(cgroup->path))
+			_exit(93);
+		family_start(family, 0, 0);
+		family_start(family, 0, 0);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 2);
+	swap.pid = family->pids[0];
+	swap.pidfd = family->pidfds[0];
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_openat, 2, O_WRONLY, ENOENT));
+	swap_begin(_metadata, &swap, asks);
+	ASSERT_EQ(0, stop_in(process, cgroup->fd, 0, steps, 1));
+	swap_end(_metadata, &swap);
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
+	stranger_end(_metadata, &swap);
+	pidtrack_free(tracker);
+}
+
+TEST_F(cgroup, a_stranger_who_got_a_number_of_it_is_never_signalled)
+{
+	if (!numbers_can_be_had())
+		SKIP(return, "wants clone3 with set_tid, Linux 5.5");
+	stranger_lives(_metadata, self->family, &self->cgroup, true);
+}
+
+TEST_F(cgroup, nor_is_it_where_pidfds_do_not_tell_the_cgroup)
+{
+	if (!numbers_can_be_had())
+		SKIP(return, "wants clone3 with set_tid, Linux 5.5");
+	stranger_lives(_metadata, self->family, &self->cgroup, false);
+}
+
+/* System calls of stopping @n more than the root, who are there. */
+static uint64_t calls_of(struct __test_metadata *_metadata,
+			 struct family *family, const struct cgroup *cgroup,
+			 int n)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	uint64_t before, after;
+
+	process = family_attach(_metadata, tracker,
+				start_in(family, cgroup->path, n));
+	family_await(_metadata, family, family->n_pidfds + n + 1);
+	before = tracker_statistics(tracker).syscalls;
+	ASSERT_EQ(0, stop_in(process, cgroup->fd, 0, NULL, 0));
+	after = tracker_statistics(tracker).syscalls;
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGTERM);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGTERM,
+		      n + 1);
+	pidtrack_free(tracker);
+	return after - before;
+}
+
+TEST_F(cgroup, one_look_will_do_for_many)
+{
+	uint64_t few, many;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	few = calls_of(_metadata, self->family, &self->cgroup, 20);
+	many = calls_of(_metadata, self->family, &self->cgroup, 300);
+	EXPECT_LT(many - few, 280 * 12);
 }
 
 /* Each makes others as fast as it can, until there have been enough. */
@@ -283,7 +362,10 @@ TEST_F(cgroup, an_empty_one_is_done_and_nobody_was_reached)
 
 /* ---- without room ---- */
 
-TEST_F(cgroup, where_none_can_be_held_it_is_killed_all_the_same)
+static void six_end_with_room(struct __test_metadata *_metadata,
+			      struct family *family,
+			      const struct cgroup *cgroup, int wanted,
+			      bool kills)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGKILL, 60000 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -292,22 +374,38 @@ TEST_F(cgroup, where_none_can_be_held_it_is_killed_all_the_same)
 	struct rlimit limit, short_;
 	int fd = -1, room = 0;
 
-	process = six_start(_metadata, tracker, self->family, &self->cgroup);
+	process = six_start(_metadata, tracker, family, cgroup);
+	if (!kills) {
+		ASSERT_EQ(0,
+			  seccomp_refuse_bits(SYS_openat, 2, O_WRONLY, ENOENT));
+		ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	}
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
-	/* the timer, the ends, the cgroup, and three to look with */
-	while (room < 7)
+	while (room < wanted)
 		room += fcntl(++fd, F_GETFD) < 0;
 	short_ = limit;
 	short_.rlim_cur = (rlim_t)fd;
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &short_));
-	ASSERT_EQ(0, stop_in(process, self->cgroup.fd, 0, steps, 1));
+	ASSERT_EQ(0, stop_in(process, cgroup->fd, 0, steps, 1));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 	EXPECT_EQ(PIDTRACK_STOP_DONE, event->kind);
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	/* one leaves its cgroup a moment before its pidfd is readable */
-	family_await_end(_metadata, self->family, 6);
+	family_await_end(_metadata, family, 6);
 	pidtrack_free(tracker);
+}
+
+/* The timer, the ends, the cgroup, and three to look with. */
+TEST_F(cgroup, where_none_can_be_held_it_is_killed_all_the_same)
+{
+	six_end_with_room(_metadata, self->family, &self->cgroup, 7, true);
+}
+
+/* And by looking, which takes more than there is beside what is pinned. */
+TEST_F(cgroup, where_few_can_be_held_they_end_one_after_the_other)
+{
+	six_end_with_room(_metadata, self->family, &self->cgroup, 8, false);
 }
 
 /* ---- what is refused ---- */

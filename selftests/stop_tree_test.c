@@ -4,7 +4,7 @@
 #include <sys/ptrace.h>
 
 #include "family.h"
-#include "seccomp.h"
+#include "strangers.h"
 
 #define TREE PIDTRACK_STOP_TREE
 #define LAST PIDTRACK_EVENT_LAST
@@ -658,53 +658,6 @@ TEST(we_are_never_among_them)
 	EXPECT_EQ(-EDEADLK, stop_ours(getpid(), TREE));
 }
 
-/* A child that has the number @pid. */
-static pid_t stranger_start(pid_t pid)
-{
-	struct {
-		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal,
-			stack, stack_size, tls, set_tid, set_tid_size;
-	} args = {
-		.exit_signal = SIGCHLD,
-		.set_tid = (uint64_t)(uintptr_t)&pid,
-		.set_tid_size = 1,
-	};
-	pid_t child;
-
-	do
-		child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	while (child < 0 && errno == EEXIST); /* not free for a moment yet */
-	if (!child)
-		for (;;)
-			syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
-	return child;
-}
-
-struct swap {
-	_Atomic int listener;
-	int pidfd; /* of whom will have ended */
-	pid_t pid;
-	pid_t stranger;
-};
-
-/* While the host is about to open @pid, that becomes another. */
-static void *swap_run(void *arg)
-{
-	struct swap *swap = arg;
-	uint64_t id;
-
-	while (swap->listener < 0)
-		sched_yield();
-	if (seccomp_stopped(swap->listener, &id) < 0)
-		return NULL;
-	syscall(SYS_pidfd_send_signal, swap->pidfd, SIGKILL, NULL, 0);
-	while (!pidfd_is_reaped(swap->pidfd))
-		sched_yield();
-	swap->stranger = stranger_start(swap->pid);
-	seccomp_go(swap->listener, id);
-	return NULL;
-}
-
 static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
 			   bool asks)
 {
@@ -713,8 +666,6 @@ static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
 	struct swap swap = { .listener = -1 };
 	struct pidtrack_process *process;
 	pid_t root = fork();
-	pthread_t thread;
-	int status;
 
 	if (!root) {
 		setpgid(0, 0);
@@ -729,38 +680,14 @@ static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
 	family_await(_metadata, family, 2);
 	swap.pid = family->pids[0];
 	swap.pidfd = family->pidfds[0];
-	ASSERT_EQ(0, pthread_create(&thread, NULL, swap_run, &swap));
-	if (!asks)
-		ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
-	swap.listener = seccomp_stop(SYS_pidfd_open);
-	ASSERT_GE(swap.listener, 0);
+	swap_begin(_metadata, &swap, asks);
 	ASSERT_EQ(0, family_stop(process, flags, kill_only, 1));
-	pthread_join(thread, NULL);
-	ASSERT_EQ(swap.pid, swap.stranger);
+	swap_end(_metadata, &swap);
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 1);
-	EXPECT_EQ(0, waitpid(swap.stranger, &status, WNOHANG));
-	kill(swap.stranger, SIGTERM);
-	ASSERT_EQ(swap.stranger, waitpid(swap.stranger, &status, 0));
-	EXPECT_EQ(SIGTERM, status);
-	close(swap.listener);
+	stranger_end(_metadata, &swap);
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
-}
-
-static bool numbers_can_be_had(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-	pid = stranger_start(pid);
-	if (pid < 0)
-		return false;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	return true;
 }
 
 TEST(a_stranger_who_got_a_childs_number_is_never_signalled)

@@ -93,6 +93,13 @@ TEST(numbers_are_read_whole_wherever_the_reading_is_cut)
 	EXPECT_EQ(4, pids.at[5000]);
 	EXPECT_TRUE(pt_pids_has(&pids, 35000));
 	EXPECT_FALSE(pt_pids_has(&pids, 99));
+	pt_pids_sort(&pids);
+	EXPECT_EQ(4, pids.at[0]);
+	EXPECT_TRUE(pt_pids_has(&pids, 35000));
+	EXPECT_TRUE(pt_pids_has(&pids, 4));
+	EXPECT_FALSE(pt_pids_has(&pids, 99));
+	ASSERT_EQ(0, pt_pids_add(&pids, 99));
+	EXPECT_TRUE(pt_pids_has(&pids, 99));
 	pt_pids_done(&pids);
 	fclose(file);
 }
