@@ -23,12 +23,24 @@ static struct pt_member **bucket(struct pt_tree *tree, pid_t pid)
 	return &tree->by_pid[(uint32_t)pid % PT_TREE_BUCKETS];
 }
 
-struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid)
+static struct pt_member *known(struct pt_tree *tree, pid_t pid)
 {
 	struct pt_member *member = *bucket(tree, pid);
 
 	while (member && member->pid != pid)
 		member = member->like;
+	return member;
+}
+
+struct pt_member *pt_sweep_known(struct pt_tree *tree, pid_t pid)
+{
+	return pid == tree->root.pid ? &tree->root : known(tree, pid);
+}
+
+struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid)
+{
+	struct pt_member *member = known(tree, pid);
+
 	if (!member || !pt_pidfd_reaped(member->pidfd))
 		return member;
 	pt_member_ended(member);
@@ -98,6 +110,7 @@ static int add(struct pt_tree *tree, pid_t pid, int *pidfd)
 	member->pidfd = fd_take(pidfd);
 	member->due = tree->signal != 0;
 	member->late = true;
+	member->reached = pt_pids_has(&tree->killed, pid);
 	member->like = *bucket(tree, pid);
 	*bucket(tree, pid) = member;
 	member->before = tree->last;
@@ -311,7 +324,7 @@ static void sweep_group(struct pt_tree *tree)
 
 /* ---- a cgroup ---- */
 
-static int look(struct pt_tree *tree)
+int pt_sweep_look(struct pt_tree *tree)
 {
 	int r;
 
@@ -354,7 +367,7 @@ static void judge_batch(struct pt_tree *tree, struct batch *batch)
 
 	if (batch->n == 0)
 		return;
-	while (pt_sweep_is_short(r = look(tree)) && batch->n > 1)
+	while (pt_sweep_is_short(r = pt_sweep_look(tree)) && batch->n > 1)
 		drop_half(tree, batch);
 	pt_pids_sort(&tree->cgroup.pids);
 	for (size_t i = 0; i < batch->n; i++) {
@@ -394,7 +407,7 @@ static void sweep_cgroup(struct pt_tree *tree)
 	struct batch batch = { .n = 0 };
 	int r;
 
-	r = look(tree);
+	r = pt_sweep_look(tree);
 	if (r < 0 && r != -ENODEV)
 		miss(tree, NULL);
 	/* pinning may look again */

@@ -42,6 +42,9 @@ struct pt_tree {
 	struct pt_member *last; /* of the list that begins with the root */
 	struct pt_member *by_pid[PT_TREE_BUCKETS];
 	struct pt_cgroup cgroup; /* as last looked at */
+	struct pt_pids killed;	 /* sorted: with its cgroup, before they were
+				    pinned */
+	uint32_t unseen;	 /* with it, outside our pid namespace */
 	uint32_t flags;		 /* PIDTRACK_STOP_GROUP, TREE, CGROUP */
 	uint32_t n_alive;	 /* besides the root */
 	uint32_t reached;	 /* processes that were sent a signal */
@@ -67,8 +70,14 @@ struct pt_tree {
  */
 bool pt_sweep(struct pt_tree *tree);
 
+/* Looks at the cgroup; as pt_cgroup_look(). */
+int pt_sweep_look(struct pt_tree *tree);
+
 /* The one that holds the number now, the root apart; or NULL. */
 struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid);
+
+/* The one that had it when it was last looked at, the root among them. */
+struct pt_member *pt_sweep_known(struct pt_tree *tree, pid_t pid);
 
 /*
  * Whether the root's number still names its group and no other: as long as one

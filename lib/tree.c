@@ -85,31 +85,65 @@ static void shoot_group(struct pt_tree *tree)
 	}
 }
 
+/*
+ * Some cannot be pinned, some are not yet: each counts once.  By the numbers as
+ * they were listed: who was killed may be reaped by now.
+ */
+static void reach_killed(struct pt_tree *tree)
+{
+	const struct pt_pids *pids = &tree->cgroup.pids;
+	CLEANUP(pt_pids_done) struct pt_pids more = { 0 };
+	uint32_t unseen = 0;
+
+	pt_pids_sort(&tree->cgroup.pids);
+	for (size_t i = 0; i < pids->n; i++) {
+		const pid_t pid = pids->at[i];
+		struct pt_member *member = pt_sweep_known(tree, pid);
+
+		if (member)
+			reach(member);
+		else if (pid == 0)
+			unseen++;
+		else if (!pt_pids_has(&tree->killed, pid))
+			pt_pids_add(&more, pid);
+	}
+	tree->reached += (uint32_t)more.n;
+	for (size_t i = 0; i < more.n; i++)
+		pt_pids_add(&tree->killed, more.at[i]);
+	pt_pids_sort(&tree->killed);
+	if (unseen > tree->unseen) {
+		tree->reached += unseen - tree->unseen;
+		tree->unseen = unseen;
+	}
+}
+
 /* Whom it kills it need not have been able to signal, nor to pin. */
 static void kill_cgroup(struct pt_tree *tree)
 {
-	uint32_t unpinned = 0;
 	int r;
 
 	if (!tree->kills || tree->with_us || tree->cgroup.pids.n == 0)
 		return;
-	for (size_t i = 0; i < tree->cgroup.pids.n; i++)
-		unpinned += tree->cgroup.pids.at[i] == 0;
 	r = pt_cgroup_kill(tree->cgroup_fd);
-	if (r < 0) {
+	if (r < 0)
 		tree->kills = false;
-		return;
-	}
-	tree->reached = MAX(tree->reached, unpinned);
-	for (size_t i = 0; i < tree->cgroup.pids.n; i++) {
-		pid_t pid = tree->cgroup.pids.at[i];
-		struct pt_member *member = pid == tree->root.pid ?
-						   &tree->root :
-						   pt_sweep_find(tree, pid);
+	else
+		reach_killed(tree);
+}
 
-		if (member)
-			reach(member);
-	}
+/*
+ * Before anybody else is looked for: those who make others as fast as they can
+ * leave the host little time.  Not where a child elsewhere is found only by its
+ * parent.
+ */
+static void kill_cgroup_first(struct pt_tree *tree)
+{
+	if (tree->flags != PIDTRACK_STOP_CGROUP || !tree->kills ||
+	    pt_sweep_look(tree) < 0)
+		return;
+	if (pt_pids_has(&tree->cgroup.pids, tree->self))
+		tree->with_us = true;
+	kill_cgroup(tree);
 }
 
 #define STILL_NS (20 * MS)    /* without progress */
@@ -209,6 +243,8 @@ void pt_tree_signal(struct pt_tree *tree, int signal)
 	int sweeps = 0;
 
 	tree->signal = signal;
+	if (signal == SIGKILL)
+		kill_cgroup_first(tree);
 	while (pt_sweep(tree) && sweeps++ < SWEEPS_MAX)
 		;
 	for (struct pt_member *member = &tree->root; member;
@@ -387,6 +423,7 @@ struct pt_tree *pt_tree_free(struct pt_tree *tree)
 		pt_member_ended(member);
 	pt_sweep_bury(tree);
 	pt_cgroup_done(&tree->cgroup);
+	pt_pids_done(&tree->killed);
 	fd_close(tree->cgroup_fd);
 	fd_close(tree->spare);
 	free(tree);

@@ -5,6 +5,7 @@
 #include "tree.h"
 
 #undef ARRAY_SIZE
+#include "cgroups.h"
 #include "family.h"
 #include "pids.h"
 
@@ -71,6 +72,50 @@ TEST(all_are_found_where_the_kernel_lists_children)
 TEST(all_are_found_where_it_does_not)
 {
 	all_are_found(_metadata, false);
+}
+
+static void start_in(struct family *family, const char *path)
+{
+	if (fork())
+		return;
+	if (cgroup_join(path))
+		_exit(93);
+	family_join(family);
+	family_live();
+}
+
+TEST(who_came_since_is_killed_with_its_cgroup_and_counted_once)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC), i;
+	struct family *family;
+	struct cgroup cgroup;
+	struct pt_place place;
+	struct pt_tree *tree;
+
+	if (geteuid() || cgroup_make(&cgroup))
+		SKIP(return, "wants root and a cgroup2 mount");
+	if (faccessat(cgroup.fd, "cgroup.kill", F_OK, 0)) {
+		cgroup_remove(&cgroup);
+		SKIP(return, "no cgroup.kill, Linux < 5.14");
+	}
+	family = family_make(_metadata);
+	start_in(family, cgroup.path);
+	family_await(_metadata, family, 1);
+	pt_place_look(&place);
+	ASSERT_EQ(0, pt_tree_new(&place, PIDTRACK_STOP_CGROUP, family->pids[0],
+				 family->pidfds[0], false, cgroup.fd, &epoll,
+				 &tree));
+	for (i = 0; i < 30; i++)
+		start_in(family, cgroup.path);
+	family_await(_metadata, family, 31);
+	pt_tree_signal(tree, SIGKILL);
+	pt_tree_signal(tree, SIGKILL);
+	EXPECT_EQ(31, tree->reached);
+	family_await_end(_metadata, family, 31);
+	pt_tree_free(tree);
+	close(epoll);
+	family_end(_metadata, family);
+	cgroup_remove(&cgroup);
 }
 
 TEST(numbers_are_read_whole_wherever_the_reading_is_cut)
