@@ -340,6 +340,21 @@ static int read_memfd(int fd, struct pt_handed_list *ret_list)
 	return r < 0 ? r : pt_handed_parse(bytes, found.stx_size, ret_list);
 }
 
+/*
+ * Looking at a process takes two descriptors at most: without, it would seem to
+ * be another, or none.
+ */
+static int check_room(int any)
+{
+	CLEANUP(fd_closep) int one = -1;
+	CLEANUP(fd_closep) int other = -1;
+
+	one = sys_dup_above(any, 3);
+	if (one >= 0)
+		other = sys_dup_above(any, 3);
+	return MIN(one, other) < 0 ? MIN(one, other) : 0;
+}
+
 /* Whether this very process has written it: by more than its number. */
 static int check_host(const struct pt_place *place, const char *text)
 {
@@ -447,10 +462,9 @@ static int find_again(const struct pt_place *place,
 	struct pt_verified verified;
 	int r;
 
-	r = sys_dup_above(any, 3);
+	r = check_room(any);
 	if (r < 0)
 		return r;
-	sys_close(r);
 	heir->comparison = (struct pidtrack_comparison){
 		.verdict = PIDTRACK_VERDICT_UNPROVEN,
 		.reason = "its pidfd is not there, nor a fingerprint",
@@ -668,6 +682,8 @@ static int do_resume(struct pidtrack *tracker, void *argument)
 	int r;
 
 	r = read_memfd(resume->fd, &resume->list);
+	if (r >= 0)
+		r = check_room(resume->fd);
 	if (r >= 0)
 		r = check_host(&tracker->set.place, resume->list.host);
 	if (r >= 0)

@@ -249,17 +249,23 @@ static void both_end(struct __test_metadata *_metadata, struct host *host)
 	process_await_exit(other);
 }
 
+static void both_ends_are_told(struct __test_metadata *_metadata,
+			       struct host *host)
+{
+	host_begin(_metadata, host);
+	ASSERT_SAYS(host, "recovered a exited pin 0 running");
+	ASSERT_SAYS(host, "recovered a exited pin 0 running");
+	ASSERT_SAYS(host, "event a exited 0x300 waited last");
+	ASSERT_SAYS(host, "event a exited 0x300 waited last");
+	ASSERT_SAYS(host, "left 0 0");
+	host_end(_metadata, host);
+}
+
 TEST(an_end_nobody_has_seen_is_told_once)
 {
 	struct host host = { .set_up = both_end };
 
-	host_begin(_metadata, &host);
-	ASSERT_SAYS(&host, "recovered a exited pin 0 running");
-	ASSERT_SAYS(&host, "recovered a exited pin 0 running");
-	ASSERT_SAYS(&host, "event a exited 0x300 waited last");
-	ASSERT_SAYS(&host, "event a exited 0x300 waited last");
-	ASSERT_SAYS(&host, "left 0 0");
-	host_end(_metadata, &host);
+	both_ends_are_told(_metadata, &host);
 }
 
 static void one_is_told(struct __test_metadata *_metadata, struct host *host)
@@ -528,6 +534,76 @@ TEST(a_process_that_is_not_found_is_told)
 	ASSERT_SAYS(&host, "recovered a gone other -3 -");
 	ASSERT_SAYS(&host, "left 0 0");
 	host_end(_metadata, &host);
+}
+
+/* ---- without room ---- */
+
+/* One to be found again, one with all there is, one that has ended. */
+static void three_are_left(struct __test_metadata *_metadata, struct host *host)
+{
+	const struct pidtrack_fd_map fds[] = { { 0, host->other.shim } };
+	struct pidtrack_spawn_options spawn =
+		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_EXIT_RECORD,
+				       .argv = SHIM("wait", "exit", "6"),
+				       .fds = fds, .label = "b",
+				       .record = host->path, .n_fds = 1,
+				       .payload = "10%", .payload_size = 3);
+	const struct pidtrack_stop_step steps[] = { { 0, 60000 } };
+	struct pidtrack_stop_options stop =
+		PIDTRACK_STOP_OPTIONS(.steps = steps, .n_steps = 1);
+	struct pidtrack_process *process;
+
+	host->process = launch(_metadata, host, &host->gate, "a",
+			       SHIM("wait", "exit", "7"));
+	ASSERT_EQ(0, pidtrack_spawn(host->tracker, &spawn, &process, NULL));
+	ASSERT_EQ(0, pidtrack_process_stop(process, &stop));
+	process_await_exit(
+		launch(_metadata, host, &host->gate, "c", SHIM("exit", "3")));
+}
+
+static void three_are_taken_over(struct __test_metadata *_metadata,
+				 struct host *host, const char *first)
+{
+	char directory[] = "/tmp/pidtrack-test-XXXXXX", path[256];
+
+	ASSERT_TRUE(mkdtemp(directory) != NULL);
+	snprintf(host->path, sizeof(host->path), "%s/record", directory);
+	snprintf(path, sizeof(path), "%s.exit", host->path);
+	host->set_up = three_are_left;
+	host->spoil = takes_number;
+	host_begin(_metadata, host);
+	ASSERT_SAYS(host, first);
+	ASSERT_SAYS(host, "recovered a same other 0 running");
+	ASSERT_SAYS(host, "recovered b same pin 0 running");
+	ASSERT_SAYS(host, "payload 10%");
+	ASSERT_SAYS(host, "recovered c exited pin 0 running");
+	ASSERT_SAYS(host, "event c exited 0x300 waited last");
+	gate_open(&host->gate);
+	ASSERT_SAYS(host, "event a exited 0x700 waited last");
+	gate_open(&host->other);
+	ASSERT_SAYS(host, "event b exited 0x600 waited last");
+	ASSERT_SAYS(host, "left 1 0");
+	host_end(_metadata, host);
+	EXPECT_EQ(0, unlink(path));
+	EXPECT_EQ(0, unlink(host->path));
+	EXPECT_EQ(0, rmdir(directory));
+}
+
+TEST(without_descriptors_nothing_is_taken_over_until_there_are)
+{
+	struct host host = { .words = { "descriptors" } };
+
+	three_are_taken_over(_metadata, &host, "short -24");
+}
+
+TEST(without_memory_nothing_is_taken_over_until_there_is)
+{
+	struct host host = {
+		.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR_STATIC"),
+		.words = { "allocations" },
+	};
+
+	three_are_taken_over(_metadata, &host, "short -12");
 }
 
 /* ---- other texts ---- */

@@ -3,12 +3,20 @@
  * What a test executes in its place: it resumes the handoff of descriptor FD,
  * says what it was told, one line each, and ends when it has told of all.
  *
- *	heir FD [thread] [again]	again: hands over to itself first, once
+ *	heir FD [WORD...]
+ *
+ *	thread				its tracker has one
+ *	again				hands over to itself first, once
+ *	descriptors			tries with none first, then with one,
+ *... allocations			the same; the static one only evidence
+ *says that, too
  *
  * with the pins of PIDTRACK_TEST_PINS, if that is set.
  *
+ *	short -ERRNO			of all trials that failed
  *	resumed -ERRNO			and nothing else, if that failed
  *	recovered LABEL VERDICT EVIDENCE ERROR STATE
+ *	evidence NAME...		of the process above, beside its pidfd
  *	payload BYTES			of the process above
  *	status LABEL STATUS SOURCE	likewise, if it was told before
  *	event LABEL KIND STATUS SOURCE FLAGS
@@ -22,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +38,103 @@
 
 static struct pidtrack_process *all[ALL_MAX];
 static int n;
+static bool says_evidence;
+
+/* ---- without room ---- */
+
+/* Of the library, until they fail; -1: they do not. */
+static int allocations = -1;
+
+#ifdef HEIR_WRAPS
+
+static bool is_out(void)
+{
+	if (allocations > 0)
+		allocations--;
+	return allocations == 0;
+}
+
+#define WRAP(type, name, parameters, arguments)         \
+	type __real_##name parameters;                  \
+	type __wrap_##name parameters;                  \
+	type __wrap_##name parameters                   \
+	{                                               \
+		if (!is_out())                          \
+			return __real_##name arguments; \
+		errno = ENOMEM;                         \
+		return NULL;                            \
+	}
+
+WRAP(void *, malloc, (size_t size), (size))
+WRAP(void *, calloc, (size_t count, size_t size), (count, size))
+WRAP(void *, reallocarray, (void *at, size_t count, size_t size),
+     (at, count, size))
+WRAP(char *, strdup, (const char *text), (text))
+WRAP(char *, strndup, (const char *text, size_t size), (text, size))
+
+#endif
+
+static int count_handed(void)
+{
+	int fds = 0;
+
+	for (int fd = 3; fd < 1024; fd++)
+		fds += fcntl(fd, F_GETFD) == 0; /* not close-on-exec */
+	return fds;
+}
+
+static void allow_allocations(int room)
+{
+	allocations = room < 0 ? -1 : room + 1;
+}
+
+static void allow_descriptors(int room)
+{
+	static struct rlimit usual;
+	struct rlimit limit;
+	int fd = 0;
+
+	if (usual.rlim_cur == 0)
+		getrlimit(RLIMIT_NOFILE, &usual);
+	limit = usual;
+	for (; room >= 0; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && room-- == 0)
+			limit.rlim_cur = (rlim_t)fd;
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Whether nothing was taken over. */
+static bool is_as_before(struct pidtrack *tracker, int handed)
+{
+	struct pidtrack_statistics statistics = { 0 };
+
+	pidtrack_statistics(tracker, &statistics, sizeof(statistics));
+	return statistics.tracked == 0 && count_handed() == handed;
+}
+
+static int resume_short(struct pidtrack *tracker, int fd, int error,
+			void (*allow)(int room),
+			struct pidtrack_recovery **ret_recovery)
+{
+	const int handed = count_handed();
+	int room = 0, r;
+
+	for (;; room++) {
+		allow(room);
+		r = pidtrack_handoff_resume(tracker, fd, ret_recovery);
+		allow(-1);
+		if (r != error)
+			break;
+		if (!is_as_before(tracker, handed))
+			printf("changed with %d\n", room);
+	}
+	if (room > 0)
+		printf("short %d\n", error);
+	return r;
+}
+
+/* ---- what it says ---- */
 
 static const char *label_of(const char *label)
 {
@@ -47,6 +153,19 @@ static void say_recovered(const struct pidtrack_recovered *recovered)
 	       process ? pidtrack_state_name(
 				 (uint32_t)pidtrack_process_state(process)) :
 			 "-");
+}
+
+static void say_evidence(uint32_t evidence)
+{
+	static const char *const names[] = { "boot", "pid", "start", "inode",
+					     "exe" };
+
+	printf("evidence");
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (evidence & UINT32_C(1) << i)
+			printf(" %s", names[i]);
+	}
+	printf("\n");
 }
 
 /* Whether nothing will be told of it any more. */
@@ -78,6 +197,8 @@ static void take_recovered(struct pidtrack_recovery *recovery)
 
 	while (pidtrack_recovery_next(recovery, &recovered) > 0) {
 		say_recovered(recovered);
+		if (says_evidence)
+			say_evidence(recovered->comparison->evidence);
 		if (recovered->process)
 			say_payload(recovered);
 		if (recovered->process && !is_over(recovered->process))
@@ -133,25 +254,49 @@ static void say_left(void)
 	printf("left %d %d\n", fds, children);
 }
 
+static bool is_asked(char **argv, const char *word)
+{
+	while (*++argv) {
+		if (!strcmp(*argv, word))
+			return true;
+	}
+	return false;
+}
+
+static int resume(struct pidtrack *tracker, char **argv,
+		  struct pidtrack_recovery **ret_recovery)
+{
+	const int fd = atoi(argv[1]);
+
+	if (is_asked(argv, "descriptors"))
+		return resume_short(tracker, fd, -EMFILE, allow_descriptors,
+				    ret_recovery);
+	if (is_asked(argv, "allocations"))
+		return resume_short(tracker, fd, -ENOMEM, allow_allocations,
+				    ret_recovery);
+	return pidtrack_handoff_resume(tracker, fd, ret_recovery);
+}
+
 int main(int argc, char **argv)
 {
-	bool thread = argc > 2 && !strcmp(argv[2], "thread");
-	bool again = argc > 2 && !strcmp(argv[argc - 1], "again");
 	struct pidtrack_options options =
-		PIDTRACK_OPTIONS(.flags = thread ? PIDTRACK_THREAD : 0,
-				 .pins = getenv("PIDTRACK_TEST_PINS"));
+		PIDTRACK_OPTIONS(.pins = getenv("PIDTRACK_TEST_PINS"));
 	struct pidtrack_recovery *recovery;
 	struct pidtrack *tracker;
 	int r;
 
-	if (argc < 2 || pidtrack_new(&options, &tracker) < 0)
+	if (argc < 2)
 		return 1;
-	r = pidtrack_handoff_resume(tracker, atoi(argv[1]), &recovery);
+	says_evidence = is_asked(argv, "evidence");
+	options.flags = is_asked(argv, "thread") ? PIDTRACK_THREAD : 0;
+	if (pidtrack_new(&options, &tracker) < 0)
+		return 1;
+	r = resume(tracker, argv, &recovery);
 	if (r < 0) {
 		printf("resumed %d\n", r);
 		return 1;
 	}
-	if (again) {
+	if (is_asked(argv, "again")) {
 		pidtrack_recovery_free(recovery);
 		hand_over(tracker, argv);
 	}
