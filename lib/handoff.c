@@ -408,7 +408,8 @@ static bool has_its_inode(const struct pt_handed *handed, int fd)
 
 /* Without pidfs: its number, and when it began; one that is reaped has none. */
 static bool has_its_start(const struct pt_place *place,
-			  const struct pt_handed *handed, int fd)
+			  const struct pt_handed *handed, int fd,
+			  uint32_t *evidence)
 {
 	struct pt_look look;
 	pid_t pid;
@@ -419,35 +420,41 @@ static bool has_its_start(const struct pt_place *place,
 		return pid < 0 || handed->pid == 0;
 	if ((uint64_t)pid != handed->pid)
 		return false;
+	*evidence |= PIDTRACK_EVIDENCE_PID;
 	if (!(handed->has & PT_HAS_START))
 		return true;
-	return pt_look_at(place, fd, pid, &look) >= 0 &&
-	       (!(look.has & PT_HAS_START) || look.start == handed->start);
+	if (pt_look_at(place, fd, pid, &look) < 0)
+		return false;
+	if (!(look.has & PT_HAS_START))
+		return true;
+	*evidence |= PIDTRACK_EVIDENCE_START;
+	return look.start == handed->start;
 }
 
 /*
- * Whether the descriptor is the one that was left open: what is close-on-exec
- * was opened since then, or is taken over already.
+ * Whether the descriptor is the one that was left open, and by what: what is
+ * close-on-exec was opened since then, or is taken over already.
  */
 static bool is_kept(const struct pt_place *place,
-		    const struct pt_handed *handed, int fd)
+		    const struct pt_handed *handed, int fd, uint32_t *evidence)
 {
 	if (sys_cloexec(fd) != 0)
 		return false;
-	return place->pidfs ? has_its_inode(handed, fd) :
-			      has_its_start(place, handed, fd);
+	*evidence = PIDTRACK_EVIDENCE_PIN;
+	if (!place->pidfs)
+		return has_its_start(place, handed, fd, evidence);
+	*evidence |= PIDTRACK_EVIDENCE_INODE;
+	return has_its_inode(handed, fd);
 }
 
-static void conclude_kept(const struct pt_place *place, struct heir *heir)
+static void conclude_kept(struct heir *heir, uint32_t evidence)
 {
 	struct pollfd ended = { .fd = heir->pidfd, .events = POLLIN };
 
 	heir->comparison = (struct pidtrack_comparison){
 		.verdict = sys_ppoll_now(&ended) > 0 ? PIDTRACK_VERDICT_EXITED :
 						       PIDTRACK_VERDICT_SAME,
-		.evidence = PIDTRACK_EVIDENCE_PIN |
-			    (place->pidfs ? PIDTRACK_EVIDENCE_INODE :
-					    PIDTRACK_EVIDENCE_PID),
+		.evidence = evidence,
 		.reason = "its pidfd was kept over exec",
 	};
 }
@@ -486,15 +493,16 @@ static int find(const struct pt_place *place, const struct pt_handed *handed,
 		int any, struct heir *heir)
 {
 	const int fd = (int)handed->fd;
+	uint32_t evidence;
 	int r;
 
-	if (!is_kept(place, handed, fd))
+	if (!is_kept(place, handed, fd, &evidence))
 		return find_again(place, handed, any, heir);
 	r = sys_set_cloexec(fd, true);
 	if (r < 0)
 		return r;
 	heir->pidfd = fd;
-	conclude_kept(place, heir);
+	conclude_kept(heir, evidence);
 	return 0;
 }
 

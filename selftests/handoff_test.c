@@ -4,6 +4,7 @@
  * up.  What comes after is what heir.c says.
  */
 #include "kept.h"
+#include "seccomp.h"
 #include "tracked.h"
 
 /* ---- a host that executes its heir ---- */
@@ -19,6 +20,7 @@ struct host {
 	const char *words[3]; /* for the heir, behind the descriptor */
 	const char *backend;  /* of the heir; or NULL */
 	uint32_t flags;	      /* of the tracker */
+	bool old;	      /* as if there were no pidfs, Linux < 6.9 */
 	struct gate gate;
 	struct gate other;
 	struct pidtrack *tracker;
@@ -47,6 +49,8 @@ static void run_host(struct __test_metadata *_metadata, struct host *host)
 		setenv("PIDTRACK_BACKEND", host->backend, 1);
 	else
 		host->backend = getenv("PIDTRACK_BACKEND");
+	if (host->old)
+		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
 	host->tracker = tracker_start(_metadata, host->flags);
 	host->set_up(_metadata, host);
 	ASSERT_EQ(0, pidtrack_handoff_prepare(host->tracker, &host->handoff));
@@ -526,12 +530,85 @@ static void takes_process(struct __test_metadata *_metadata, struct host *host)
 	close(pidtrack_process_pidfd(host->process));
 }
 
+static void others_take_number(struct __test_metadata *_metadata,
+			       struct host *host)
+{
+	int other = (int)syscall(SYS_pidfd_open, getppid(), 0);
+	int pidfd = pidtrack_process_pidfd(host->process);
+
+	ASSERT_EQ(pidfd, dup2(other, pidfd));
+	close(other);
+}
+
+static void one_is_mixed_up(struct __test_metadata *_metadata, bool old)
+{
+	struct host host = { .set_up = one_runs,
+			     .spoil = others_take_number,
+			     .old = old };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same other 0 running");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 1 0");
+	host_end(_metadata, &host);
+}
+
+TEST(a_pidfd_of_another_is_not_taken_for_its_own)
+{
+	one_is_mixed_up(_metadata, false);
+}
+
+TEST(nor_is_it_without_pidfs)
+{
+	one_is_mixed_up(_metadata, true);
+}
+
 TEST(a_process_that_is_not_found_is_told)
 {
 	struct host host = { .set_up = one_runs, .spoil = takes_process };
 
 	host_begin(_metadata, &host);
 	ASSERT_SAYS(&host, "recovered a gone other -3 -");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+/* ---- before Linux 6.9 ---- */
+
+TEST(without_pidfs_it_is_known_by_number_and_start_time)
+{
+	struct host host = { .set_up = one_runs,
+			     .words = { "evidence" },
+			     .old = true };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	ASSERT_SAYS(&host, "evidence pid start");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+TEST(without_pidfs_an_end_nobody_has_seen_is_told_once)
+{
+	struct host host = { .set_up = both_end, .old = true };
+
+	both_ends_are_told(_metadata, &host);
+}
+
+TEST(with_pidfs_it_is_known_by_that)
+{
+	struct host host = { .set_up = one_runs, .words = { "evidence" } };
+
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs, Linux < 6.9");
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	ASSERT_SAYS(&host, "evidence inode");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
 	ASSERT_SAYS(&host, "left 0 0");
 	host_end(_metadata, &host);
 }
@@ -594,6 +671,30 @@ TEST(without_descriptors_nothing_is_taken_over_until_there_are)
 	struct host host = { .words = { "descriptors" } };
 
 	three_are_taken_over(_metadata, &host, "short -24");
+}
+
+TEST(nor_is_it_without_pidfs_and_descriptors)
+{
+	struct host host = { .words = { "descriptors" }, .old = true };
+
+	three_are_taken_over(_metadata, &host, "short -24");
+}
+
+/* Which takes two at once. */
+TEST(nor_is_one_called_unproven_for_want_of_them)
+{
+	struct host host = { .set_up = one_runs,
+			     .spoil = takes_number,
+			     .words = { "descriptors" },
+			     .old = true };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "short -24");
+	ASSERT_SAYS(&host, "recovered a same other 0 running");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 1 0");
+	host_end(_metadata, &host);
 }
 
 TEST(without_memory_nothing_is_taken_over_until_there_is)
