@@ -8,6 +8,7 @@
 #define FIRST_LINE "pidtrack-handoff1"
 #define FIRST_WORD "pidtrack-handoff"
 #define HOST_KEY "host="
+#define IMAGE_KEY "image="
 #define PROCESS_KEY "process="
 #define STEP_KEY "step="
 #define PAYLOAD_KEY "payload="
@@ -85,10 +86,12 @@ static void add_number(struct pt_text *text, const char *key, uint64_t number)
 	pt_text_byte(text, '\n');
 }
 
-void pt_handed_begin(struct pt_text *text, const char *host)
+void pt_handed_begin(struct pt_text *text, const char *host, uint64_t image)
 {
 	pt_text_string(text, FIRST_LINE "\n");
 	add_escaped(text, HOST_KEY, host, strlen(host));
+	if (image != 0)
+		add_number(text, IMAGE_KEY, image);
 }
 
 void pt_handed_format(struct pt_text *text, const struct pt_handed *handed)
@@ -243,6 +246,17 @@ static bool is_consistent(const struct pt_handed *handed)
 	return handed->state > 1 || handed->tell == 0;
 }
 
+static int parse_host_line(struct pt_handed_list *list, struct pt_span line)
+{
+	struct pt_span value;
+
+	if (pt_line_has(line, HOST_KEY, &value))
+		return parse_word(value, &list->host);
+	if (pt_line_has(line, IMAGE_KEY, &value))
+		return parse_number(value, UINT64_MAX, &list->image);
+	return parse_unknown(line);
+}
+
 static int parse_lines(struct pt_handed_list *list, struct pt_span rest)
 {
 	struct pt_span line, value;
@@ -253,10 +267,8 @@ static int parse_lines(struct pt_handed_list *list, struct pt_span rest)
 			r = begin_process(list, value);
 		else if (list->n > 0)
 			r = parse_line(&list->all[list->n - 1], line);
-		else if (pt_line_has(line, HOST_KEY, &value))
-			r = parse_word(value, &list->host);
 		else
-			r = parse_unknown(line);
+			r = parse_host_line(list, line);
 	}
 	for (size_t i = 0; i < list->n && r >= 0; i++)
 		r = is_consistent(&list->all[i]) ? 0 : -EBADMSG;

@@ -5,6 +5,7 @@
  *
  *	pidtrack-handoff1
  *	host=pidtrack1:pid=…
+ *	image=1234567890
  *	process=7
  *	pid=4711
  *	…
@@ -71,13 +72,14 @@ struct pt_handed {
 };
 
 struct pt_handed_list {
-	char *host; /* owned: its fingerprint */
+	char *host;	/* owned: its fingerprint */
+	uint64_t image; /* which program it executed then; 0: not said */
 	struct pt_handed *all;
 	size_t n;
 };
 
 /* Begins the text, adds to it, ends it. */
-void pt_handed_begin(struct pt_text *text, const char *host);
+void pt_handed_begin(struct pt_text *text, const char *host, uint64_t image);
 void pt_handed_format(struct pt_text *text, const struct pt_handed *handed);
 void pt_handed_end(struct pt_text *text);
 

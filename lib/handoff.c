@@ -164,6 +164,16 @@ static void add_process(const struct pt_place *place,
 	pt_handed_format(text, &handed);
 }
 
+/* Names this image once it has prepared one: execve(2) takes memory along. */
+static _Atomic uint64_t image;
+
+static void name_image(void)
+{
+	uint64_t none = 0;
+
+	atomic_compare_exchange_strong(&image, &none, (uint64_t)sys_now_ns());
+}
+
 /* As the next image sees itself too. */
 static void look_at_host(const struct pt_place *place,
 			 struct pt_fingerprint *ret_fingerprint)
@@ -182,7 +192,7 @@ static void format_all(struct pt_set *set, struct pt_text *text)
 	struct pt_fingerprint fingerprint;
 
 	look_at_host(&set->place, &fingerprint);
-	pt_handed_begin(text, format_fingerprint(&fingerprint, host));
+	pt_handed_begin(text, format_fingerprint(&fingerprint, host), image);
 	for (uint32_t slot = set->told.first; slot != PT_SLOT_NONE;) {
 		struct pidtrack_process *process = pt_slots_at(slots, slot);
 
@@ -264,6 +274,7 @@ static int do_prepare(struct pidtrack *tracker, void *argument)
 		r = pt_set_settle(&tracker->set);
 	if (r < 0)
 		return r;
+	name_image();
 	fd = make_memfd(&tracker->set);
 	if (fd < 0)
 		return fd;
@@ -355,19 +366,25 @@ static int check_room(int any)
 	return MIN(one, other) < 0 ? MIN(one, other) : 0;
 }
 
-/* Whether this very process has written it: by more than its number. */
-static int check_host(const struct pt_place *place, const char *text)
+/*
+ * Whether this very process has written it, by more than its number, and has
+ * executed another program since.
+ */
+static int check_host(const struct pt_place *place,
+		      const struct pt_handed_list *list)
 {
 	struct pidtrack_comparison comparison;
 	struct pt_fingerprint recorded, found;
 	int r;
 
-	r = pt_fingerprint_parse(text, &recorded);
+	r = pt_fingerprint_parse(list->host, &recorded);
 	if (r < 0)
 		return r;
 	look_at_host(place, &found);
 	pt_fingerprint_compare(&recorded, &found, &comparison);
-	return comparison.verdict == PIDTRACK_VERDICT_SAME ? 0 : -ESTALE;
+	if (comparison.verdict != PIDTRACK_VERDICT_SAME)
+		return -ESTALE;
+	return list->image != 0 && list->image == image ? -EINPROGRESS : 0;
 }
 
 /* ---- resume: each process ---- */
@@ -693,7 +710,7 @@ static int do_resume(struct pidtrack *tracker, void *argument)
 	if (r >= 0)
 		r = check_room(resume->fd);
 	if (r >= 0)
-		r = check_host(&tracker->set.place, resume->list.host);
+		r = check_host(&tracker->set.place, &resume->list);
 	if (r >= 0)
 		r = pt_recovery_new(&resume->recovery);
 	if (r < 0)

@@ -1058,10 +1058,9 @@ int pidtrack_process_keep(struct pidtrack_process *process);
  * environment.
  *
  * Acknowledges the event handed out before, as pidtrack_next() does.  Each end
- * is told exactly once, here or there; labels,
- * payloads, ladders of one process alone,
- * exit records to be written and what pidtrack_process_notify() asked for go
- * along.  A process that was freed while it ran is reaped there silently.
+ * is told exactly once, here or there; labels, payloads, ladders of one process
+ * alone, exit records to be written and what pidtrack_process_notify() asked
+ * for go along.  A process that was freed while it ran is reaped there silently.
  * Userdata does not go along.
  *
  * Until pidtrack_handoff_cancel() every call that is not for any thread answers
@@ -1094,8 +1093,9 @@ int pidtrack_handoff_cancel(struct pidtrack *tracker);
  * Return: 0; -EINVAL if @fd is no sealed memfd, -EBADF if it is none at all;
  *         -EBADMSG if it holds something else, or is damaged; -EPROTONOSUPPORT
  *         if a later version asks for what this one cannot; -ESTALE if it is
- *         another process's; -ENOMEM, -EMFILE, -ENFILE: try again;
- * -EINPROGRESS, -EBUSY, -ECHILD.
+ *         another process's; -EINPROGRESS if this very program has prepared
+ *         it, and is still to execute the next; -ENOMEM, -EMFILE, -ENFILE: all
+ *         is as it was, try again; -EBUSY, -ECHILD.
  *
  * Linux 5.4; certain since 6.9 (pidfs).
  */

@@ -886,6 +886,33 @@ TEST(a_failed_exec_is_undone)
 	pidtrack_free(tracker);
 }
 
+/* It has not executed anything: one of the two would use what the other closes.
+ */
+TEST(whoever_has_prepared_it_does_not_resume_it)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct pidtrack_recovery *recovery = NULL;
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	int fd, copy;
+
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	ASSERT_GE(copy, 0);
+	EXPECT_EQ(-EINPROGRESS, pidtrack_handoff_resume(other, fd, &recovery));
+	EXPECT_EQ(0, fcntl(pidtrack_process_pidfd(process), F_GETFD));
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	expect_refused(_metadata, other, -EINPROGRESS, copy);
+	EXPECT_NULL(recovery);
+	pidtrack_free(other);
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
 TEST(a_frozen_tracker_is_freed_whole)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);

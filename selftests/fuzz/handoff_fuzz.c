@@ -29,7 +29,7 @@ static void format(struct pt_text *text, const struct pt_handed_list *list)
 {
 	text->length = 0;
 	text->overflow = false;
-	pt_handed_begin(text, list->host);
+	pt_handed_begin(text, list->host, list->image);
 	for (size_t i = 0; i < list->n; i++)
 		pt_handed_format(text, &list->all[i]);
 	pt_handed_end(text);
@@ -47,7 +47,7 @@ static void go_back(const struct pt_handed_list *taken, size_t size)
 	format(&a, taken);
 	FUZZ_CHECK(!a.overflow);
 	FUZZ_CHECK(parse(a.start, a.length, &back) == 0);
-	FUZZ_CHECK(back.n == taken->n);
+	FUZZ_CHECK(back.n == taken->n && back.image == taken->image);
 	format(&b, &back);
 	FUZZ_CHECK(a.length == b.length && !memcmp(first, second, a.length));
 	pt_handed_done(&back);
