@@ -7,10 +7,10 @@
 
 # ---- the command line ----
 
-COMMANDS='run watch list verify wait stop fingerprint features'
+COMMANDS='run watch list verify wait stop fingerprint hold features'
 
 test_without_a_command_it_lists_them() {
-	usage --- 'which command? run, watch, list, verify, wait, stop, fingerprint, features'
+	usage --- 'which command? run, watch, list, verify, wait, stop, fingerprint, hold, features'
 	err_says "see 'pidtrack --help'"
 }
 

@@ -50,6 +50,7 @@ extern const struct command command_verify;
 extern const struct command command_wait;
 extern const struct command command_stop;
 extern const struct command command_fingerprint;
+extern const struct command command_hold;
 extern const struct command command_features;
 
 #endif

@@ -13,6 +13,7 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 static inline void fd_closep(int *fd)
 {

@@ -34,6 +34,8 @@ _pidtrack()
 			"$(_pidtrack_words "$tool" "$command")" -- "$word")
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -c -f -- "$word" | sort -u)
+	elif [[ $command == hold ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 	elif [[ $command == list ]]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 	elif [[ $command =~ ^(watch|verify|wait|stop|fingerprint)$ ]]; then

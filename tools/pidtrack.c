@@ -17,8 +17,9 @@
 #include "owned.h"
 
 static const struct command *const commands[] = {
-	&command_run,  &command_watch, &command_list,	     &command_verify,
-	&command_wait, &command_stop,  &command_fingerprint, &command_features,
+	&command_run,	      &command_watch, &command_list,
+	&command_verify,      &command_wait,  &command_stop,
+	&command_fingerprint, &command_hold,  &command_features,
 };
 
 /* Where nobody will ever read, so that writing is like to a reader who left. */
