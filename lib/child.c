@@ -71,6 +71,36 @@ static int enter_cgroup(struct pt_child *child)
 	return r;
 }
 
+/* Whether the host has died already. */
+static bool host_is_gone(const struct pt_child *child)
+{
+	struct pollfd host = {
+		.fd = child->fds.specials[PT_SPECIAL_HOST],
+		.events = POLLIN,
+	};
+
+	if (host.fd >= 0)
+		return sys_ppoll_now(&host) > 0;
+	return sys_getppid() != child->host;
+}
+
+/*
+ * One that is kept while its host lives is found by the next.  One that is
+ * given to a store later may not be: it must not execute then.
+ */
+static int keep_for_host(struct pt_child *child, int self)
+{
+	int socket = child->fds.specials[PT_SPECIAL_STORE];
+	int r;
+
+	r = child->keep(child->keep_argument,
+			child->fds.specials[PT_SPECIAL_KEEP], socket, self);
+	if (r < 0 || socket < 0 || !host_is_gone(child))
+		return r;
+	child->take_back(child->keep_argument, socket, self);
+	return -ESRCH;
+}
+
 /*
  * Who may mount where the host does is who is in its mount namespace: the new
  * one is made only then.
@@ -88,8 +118,7 @@ static int keep_self(struct pt_child *child)
 	r = sys_inode(self, &inode);
 	if (r >= 0) {
 		child->report->kept = inode;
-		r = child->keep(child->keep_argument,
-				child->fds.specials[PT_SPECIAL_KEEP], self);
+		r = keep_for_host(child, self);
 	}
 	sys_close(self);
 	if (r >= 0 && child->options->namespaces & CLONE_NEWNS)
@@ -170,19 +199,6 @@ static int change_directory(struct pt_child *child)
 	if (!child->options->cwd)
 		return 0;
 	return sys_chdir(child->options->cwd);
-}
-
-/* Whether the host is gone already, and with it whoever would signal us. */
-static bool host_is_gone(const struct pt_child *child)
-{
-	struct pollfd host = {
-		.fd = child->fds.specials[PT_SPECIAL_HOST],
-		.events = POLLIN,
-	};
-
-	if (host.fd >= 0)
-		return sys_ppoll_now(&host) > 0;
-	return sys_getppid() != child->host;
 }
 
 /* After the ids have changed, which clears it. */

@@ -23,6 +23,7 @@ struct pt_move {
 enum pt_special {
 	PT_SPECIAL_PUBLISH,
 	PT_SPECIAL_KEEP,
+	PT_SPECIAL_STORE, /* socket */
 	PT_SPECIAL_PROGRAM,
 	PT_SPECIAL_CGROUP,
 	PT_SPECIAL_HOST, /* pidfd of the host */

@@ -1,68 +1,162 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "keeper.h"
 
-#include <errno.h>
+#include "sys.h"
 
-int pt_keeper_open(struct pt_keeper *keeper, const char *pins)
+int pt_keeper_open(struct pt_keeper *keeper, const char *pins,
+		   const char *store)
 {
-	return pins ? pt_pins_open(pins, &keeper->pins) : 0;
+	int r;
+
+	r = store ? pt_store_open(store, &keeper->store) : 0;
+	if (r >= 0 && pins)
+		r = pt_pins_open(pins, &keeper->pins);
+	if (r < 0)
+		keeper->store = pt_store_close(keeper->store);
+	return r;
 }
 
 void pt_keeper_close(struct pt_keeper *keeper)
 {
 	keeper->pins = pt_pins_close(keeper->pins);
+	keeper->store = pt_store_close(keeper->store);
 }
 
 void pt_keeper_abandon(struct pt_keeper *keeper)
 {
 	keeper->pins = pt_pins_abandon(keeper->pins);
+	keeper->store = pt_store_close(keeper->store);
 }
 
 bool pt_keeper_is_open(const struct pt_keeper *keeper)
 {
-	return keeper->pins;
+	return keeper->pins || keeper->store;
 }
 
-int pt_keeper_claim(const struct pt_keeper *keeper, const char *label,
+int pt_keeper_ensure(const struct pt_keeper *keeper)
+{
+	return keeper->store ? pt_store_ensure(keeper->store) : 0;
+}
+
+static int claim_pin(const struct pt_pins *pins, const char *label,
+		     struct pt_place_kept *place)
+{
+	int r;
+
+	if (!pins)
+		return 0;
+	r = pt_pin_name(label, place->name);
+	if (r < 0)
+		return r;
+	place->dir = pins->dir;
+	return pt_pin_claim(place->dir, place->name);
+}
+
+static int claim_deposit(struct pt_store *store,
+			 const struct pt_keepsake *keepsake,
+			 struct pt_place_kept *place)
+{
+	if (!store)
+		return 0;
+	place->socket = store->socket;
+	return pt_store_prepare(store, keepsake->label, keepsake->payload,
+				keepsake->payload_size, &place->deposit);
+}
+
+int pt_keeper_claim(const struct pt_keeper *keeper,
+		    const struct pt_keepsake *keepsake,
 		    struct pt_place_kept *ret_place)
 {
 	int r;
 
-	r = pt_pin_name(label, ret_place->name);
-	if (r < 0)
-		return r;
-	ret_place->dir = keeper->pins->dir;
-	return pt_pin_claim(ret_place->dir, ret_place->name);
+	ret_place->dir = ret_place->socket = -1;
+	/* in this order: the last is what would have to be undone */
+	r = claim_deposit(keeper->store, keepsake, ret_place);
+	return r < 0 ? r : claim_pin(keeper->pins, keepsake->label, ret_place);
 }
 
-int pt_keeper_keep_self(void *argument, int fd, int self)
+int pt_keeper_keep_self(void *argument, int dir, int socket, int self)
+{
+	const struct pt_place_kept *place = argument;
+	int r;
+
+	r = dir >= 0 ? pt_pin_mount(dir, place->name, self) : 0;
+	return r >= 0 && socket >= 0 ?
+		       pt_store_keep(&place->deposit, socket, self) :
+		       r;
+}
+
+void pt_keeper_take_back(void *argument, int socket, int self)
 {
 	const struct pt_place_kept *place = argument;
 
-	return pt_pin_mount(fd, place->name, self);
+	pt_store_take_back(&place->deposit, socket, self);
 }
 
-int pt_keeper_keep(const struct pt_keeper *keeper, const char *label, int pidfd)
+static void drop_pin(const struct pt_pins *pins, const char *label,
+		     uint64_t inode)
+{
+	char name[PT_PIN_NAME_SIZE];
+
+	/* what fails here is told to the next host, which lets it go */
+	if (pins && pt_pin_name(label, name) == 0)
+		pt_pin_drop(pins->dir, pins->path, name, inode);
+}
+
+int pt_keeper_keep(const struct pt_keeper *keeper,
+		   const struct pt_keepsake *keepsake, int pidfd)
+{
+	struct pt_place_kept place;
+	uint64_t inode;
+	int r;
+
+	r = sys_inode(pidfd, &inode);
+	if (r >= 0)
+		r = pt_keeper_claim(keeper, keepsake, &place);
+	if (r < 0)
+		return r;
+	r = pt_keeper_keep_self(&place, place.dir, place.socket, pidfd);
+	/* one that is there already is not ours to take away */
+	if (r < 0 && r != -EEXIST)
+		pt_keeper_let_go(keeper, keepsake->label, inode);
+	else if (r < 0)
+		drop_pin(keeper->pins, keepsake->label, inode);
+	return r;
+}
+
+int pt_keeper_keep_again(const struct pt_keeper *keeper,
+			 const struct pt_keepsake *keepsake, int pidfd)
 {
 	struct pt_place_kept place;
 	int r;
 
-	r = pt_keeper_claim(keeper, label, &place);
-	if (r < 0)
-		return r;
-	r = pt_pin_mount(place.dir, place.name, pidfd);
-	if (r < 0)
-		pt_keeper_let_go(keeper, label, 0);
-	return r;
+	if (!keeper->store)
+		return 0;
+	r = claim_deposit(keeper->store, keepsake, &place);
+	if (r >= 0)
+		r = pt_store_keep(&place.deposit, place.socket, pidfd);
+	return r == -EEXIST ? 0 : r;
+}
+
+void pt_keeper_lose(const struct pt_keeper *keeper)
+{
+	if (keeper->store)
+		keeper->store->socket = fd_close(keeper->store->socket);
+}
+
+int pt_keeper_pay(const struct pt_keeper *keeper,
+		  const struct pt_keepsake *keepsake, uint64_t inode)
+{
+	return keeper->store ?
+		       pt_store_pay(keeper->store, keepsake->label, inode,
+				    keepsake->payload, keepsake->payload_size) :
+		       0;
 }
 
 void pt_keeper_let_go(const struct pt_keeper *keeper, const char *label,
 		      uint64_t inode)
 {
-	const struct pt_pins *pins = keeper->pins;
-	char name[PT_PIN_NAME_SIZE];
-
-	/* what fails here is told to the next host, which lets it go */
-	if (pt_pin_name(label, name) == 0)
-		pt_pin_drop(pins->dir, pins->path, name, inode);
+	drop_pin(keeper->pins, label, inode);
+	if (keeper->store && inode != 0)
+		pt_store_let_go(keeper->store, label, inode);
 }

@@ -9,20 +9,37 @@
 #include "base.h"
 #include "pin.h"
 #include "pins.h"
+#include "store.h"
 
 /* Zero keeps nothing. */
 struct pt_keeper {
-	struct pt_pins *pins; /* owned; or NULL */
+	struct pt_pins *pins;	/* owned; or NULL */
+	struct pt_store *store; /* likewise */
+};
+
+/* What is to be kept: as the host calls it, and what goes along. */
+struct pt_keepsake {
+	const char *label;
+	const void *payload; /* @payload_size bytes; or NULL */
+	size_t payload_size;
 };
 
 /* Where one is to be kept. */
 struct pt_place_kept {
-	int dir; /* lent */
+	int dir; /* lent; -1: nowhere */
 	char name[PT_PIN_NAME_SIZE];
+	int socket; /* likewise */
+	struct pt_deposit deposit;
 };
 
-/* @pins: a directory, or NULL; 0 or as pt_pins_open(). */
-int pt_keeper_open(struct pt_keeper *keeper, const char *pins);
+/*
+ * @pins: a directory, or NULL
+ * @store: a path, PIDTRACK_STORE_SERVICE, or NULL
+ *
+ * Return: 0, or as pt_pins_open() and pt_store_open().
+ */
+int pt_keeper_open(struct pt_keeper *keeper, const char *pins,
+		   const char *store);
 
 /* Who is kept stays so; if nobody is, nothing is left of it. */
 void pt_keeper_close(struct pt_keeper *keeper);
@@ -33,25 +50,48 @@ void pt_keeper_abandon(struct pt_keeper *keeper);
 bool pt_keeper_is_open(const struct pt_keeper *keeper);
 
 /*
+ * Before one is claimed.
+ *
+ * Return: 0; 1 if the store has forgotten all that it kept; an error if it is
+ *         not there.
+ */
+int pt_keeper_ensure(const struct pt_keeper *keeper);
+
+/*
  * Makes room for one, before it is cloned.
  *
  * Return: 0, and pt_keeper_let_go() if nothing comes of it; -EEXIST if the
  *         label is kept already, -ENAMETOOLONG, -ENOSPC and the like.
  */
-int pt_keeper_claim(const struct pt_keeper *keeper, const char *label,
+int pt_keeper_claim(const struct pt_keeper *keeper,
+		    const struct pt_keepsake *keepsake,
 		    struct pt_place_kept *ret_place);
 
 /*
  * Keeps the calling process, between clone and exec, with system calls alone.
  *
  * @argument: the place
- * @fd: its directory as the number it has there
+ * @dir, @socket: of it, as the numbers they have there
  */
-int pt_keeper_keep_self(void *argument, int fd, int self);
+int pt_keeper_keep_self(void *argument, int dir, int socket, int self);
+
+/* Likewise: it is not in the store any more. */
+void pt_keeper_take_back(void *argument, int socket, int self);
 
 /* Both, for a process that runs: all or nothing. */
-int pt_keeper_keep(const struct pt_keeper *keeper, const char *label,
-		   int pidfd);
+int pt_keeper_keep(const struct pt_keeper *keeper,
+		   const struct pt_keepsake *keepsake, int pidfd);
+
+/* Gives one to a store that has forgotten it; 0 also if it has not. */
+int pt_keeper_keep_again(const struct pt_keeper *keeper,
+			 const struct pt_keepsake *keepsake, int pidfd);
+
+/* Not all could be given: pt_keeper_ensure() shall be 1 once more. */
+void pt_keeper_lose(const struct pt_keeper *keeper);
+
+/* What goes along with one that is kept is another now. */
+int pt_keeper_pay(const struct pt_keeper *keeper,
+		  const struct pt_keepsake *keepsake, uint64_t inode);
 
 /* The one that has @inode is kept no longer; nor what was only claimed. */
 void pt_keeper_let_go(const struct pt_keeper *keeper, const char *label,

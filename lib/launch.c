@@ -2,6 +2,8 @@
 /*
  * Launching: options, record, shim, in this order, and a slot beforehand.
  */
+#include <sched.h>
+
 #include "base.h"
 #include "claims.h"
 #include "ending.h"
@@ -84,20 +86,30 @@ static int launch_kept(struct pidtrack *tracker, struct launch *launch,
 {
 	const struct pidtrack_spawn_options *options = &launch->options;
 	struct pt_place_kept place;
-	struct pt_keep keep = { pt_keeper_keep_self, &place, -1, 0 };
+	struct pt_keep keep = { .run = pt_keeper_keep_self,
+				.take_back = pt_keeper_take_back,
+				.argument = &place };
+	const struct pt_keepsake keepsake = {
+		.label = options->label,
+		.payload = options->payload,
+		.payload_size = options->payload_size,
+	};
 	int r;
 
 	if (!(options->flags & PIDTRACK_SPAWN_KEEP))
 		return pt_spawn(&tracker->pad, options, publish, NULL, spawned,
 				&launch->stage);
 
-	r = pt_keeper_claim(&tracker->set.keeper, options->label, &place);
+	r = pt_set_keeper_ensure(&tracker->set);
+	if (r >= 0)
+		r = pt_keeper_claim(&tracker->set.keeper, &keepsake, &place);
 	if (r < 0) {
 		if (!is_want_of_room(r))
 			launch->stage = PIDTRACK_STAGE_KEEP;
 		return r;
 	}
-	keep.fd = place.dir;
+	keep.dir = place.dir;
+	keep.socket = place.socket;
 	r = pt_spawn(&tracker->pad, options, publish, &keep, spawned,
 		     &launch->stage);
 	if (r < 0)
@@ -246,6 +258,19 @@ static int copy_launch(const struct pidtrack_spawn_options *options,
 	return r < 0 ? r : check_record(ret_copied);
 }
 
+/* In a user namespace of its own it may not mount where we do. */
+static int check_keeper(const struct pt_keeper *keeper,
+			const struct pidtrack_spawn_options *options)
+{
+	if (!(options->flags & PIDTRACK_SPAWN_KEEP))
+		return 0;
+	if (!pt_keeper_is_open(keeper))
+		return -EINVAL;
+	return keeper->pins && options->namespaces & CLONE_NEWUSER ?
+		       -EOPNOTSUPP :
+		       0;
+}
+
 PUBLIC int pidtrack_spawn(struct pidtrack *tracker,
 			  const struct pidtrack_spawn_options *options,
 			  struct pidtrack_process **ret_process,
@@ -258,9 +283,8 @@ PUBLIC int pidtrack_spawn(struct pidtrack *tracker,
 	int r;
 
 	r = copy_launch(options, &launch.options);
-	if (r >= 0 && launch.options.flags & PIDTRACK_SPAWN_KEEP &&
-	    !pt_keeper_is_open(&tracker->set.keeper))
-		r = -EINVAL;
+	if (r >= 0)
+		r = check_keeper(&tracker->set.keeper, &launch.options);
 	if (r >= 0) {
 		launch.stage = PIDTRACK_STAGE_FDS;
 		r = check_sources(&launch.options);

@@ -276,7 +276,8 @@ static int open_host(struct pt_child *child, int *ret_pidfd)
 	int fd;
 
 	if (!(options->flags & PIDTRACK_SPAWN_BOUND) &&
-	    options->parent_death_signal == 0)
+	    options->parent_death_signal == 0 &&
+	    child->fds.specials[PT_SPECIAL_STORE] < 0)
 		return 0;
 
 	child->host = sys_getpid();
@@ -321,8 +322,10 @@ static void prepare_specials(struct pt_attempt *attempt,
 		child->publish_argument = publish->argument;
 	}
 	if (keep) {
-		child->fds.specials[PT_SPECIAL_KEEP] = keep->fd;
+		child->fds.specials[PT_SPECIAL_KEEP] = keep->dir;
+		child->fds.specials[PT_SPECIAL_STORE] = keep->socket;
 		child->keep = keep->run;
+		child->take_back = keep->take_back;
 		child->keep_argument = keep->argument;
 		/* it is to be kept in ours */
 		attempt->namespaces &= ~(uint64_t)CLONE_NEWNS;

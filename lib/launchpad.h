@@ -40,9 +40,13 @@ struct pt_publish {
  * afterwards: what keeps it when nobody else does.
  */
 struct pt_keep {
-	int (*run)(void *argument, int fd, int self); /* 0 or negative errno */
+	/* 0 or negative errno */
+	int (*run)(void *argument, int dir, int socket, int self);
+	/* the host has died, and who follows may have looked already */
+	void (*take_back)(void *argument, int socket, int self);
 	void *argument;
-	int fd;	       /* lent to run, as the number it has in the child */
+	int dir;       /* lent to run, as the number it has in the child; -1 */
+	int socket;    /* likewise */
 	uint64_t kept; /* out, on failure too: inode of who was; 0: nobody */
 };
 

@@ -93,8 +93,14 @@ static int do_set_payload(struct pidtrack *tracker, void *argument)
 	struct packing *packing = argument;
 	struct pidtrack_process *process = packing->process;
 	struct pt_payload *before = process->payload;
+	int r;
 
 	process->payload = packing->payload;
+	r = pt_set_pay_keeper(&tracker->set, process);
+	if (r < 0) {
+		process->payload = before;
+		return r;
+	}
 	packing->payload = before;
 	if (process->payload)
 		pt_set_label(&tracker->set, process);
@@ -480,6 +486,7 @@ pidtrack_process_record(struct pidtrack_process *process,
 static int do_keep(struct pidtrack *tracker, void *argument)
 {
 	struct pidtrack_process *process = argument;
+	struct pt_keepsake keepsake;
 	int r;
 
 	if (!process->label || !pt_keeper_is_open(&tracker->set.keeper))
@@ -487,8 +494,13 @@ static int do_keep(struct pidtrack *tracker, void *argument)
 	if (process->state == PT_STATE_REAPED && process->last &&
 	    tracker->set.handed != process)
 		return -ESRCH;
-	r = pt_keeper_keep(&tracker->set.keeper, process->label,
-			   process->pidfd);
+	if (process->kept)
+		return -EEXIST;
+	r = pt_set_keeper_ensure(&tracker->set);
+	if (r < 0)
+		return r;
+	keepsake = pt_set_keepsake(process);
+	r = pt_keeper_keep(&tracker->set.keeper, &keepsake, process->pidfd);
 	if (r >= 0)
 		process->kept = true;
 	return r;

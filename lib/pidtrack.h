@@ -54,6 +54,9 @@ struct pidtrack_options {
 				    NULL: none */
 	uint32_t orphans;	 /* enum pidtrack_orphans */
 	uint32_t orphan_time_ms; /* since it was found; 0: a second */
+	const char *store;	 /* who else keeps pidfds: the path of a socket
+				    of `pidtrack hold`, or
+				    PIDTRACK_STORE_SERVICE; NULL: nobody */
 };
 
 /*
@@ -96,6 +99,12 @@ enum pidtrack_orphans {
  */
 #define PIDTRACK_THREAD (UINT32_C(1) << 0)
 
+/*
+ * The store is that of the service manager whose service we are, at what
+ * NOTIFY_SOCKET says; see pidtrack(7) for what its unit file must have.
+ */
+#define PIDTRACK_STORE_SERVICE "$NOTIFY_SOCKET"
+
 #define PIDTRACK_OPTIONS(...)                                        \
 	{                                                            \
 		.size = sizeof(struct pidtrack_options), __VA_ARGS__ \
@@ -109,7 +118,8 @@ enum pidtrack_orphans {
  * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend;
  * -EOPNOTSUPP if orphans cannot be found, for there is no /proc of our pid
  * namespace; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever
- * the kernel refuses it with; with pins what pidtrack_recover() says.
+ * the kernel refuses it with; with pins or a store what
+ * pidtrack_recover() says.
  */
 int pidtrack_new(const struct pidtrack_options *options,
 		 struct pidtrack **ret_tracker);
@@ -250,9 +260,10 @@ struct pidtrack_spawn_options {
 #define PIDTRACK_SPAWN_EXIT_RECORD (UINT32_C(1) << 12)
 /*
  * It is kept beyond the host under its label, by a pin in the tracker's
- * directory, from before it executes until its end was acknowledged: see
- * pidtrack_recover().  -EINVAL without a label or a directory; -EOPNOTSUPP with
- * CLONE_NEWUSER, in which nothing of the host's may be mounted on.
+ * directory, in its store, or both, from before it executes until its end was
+ * acknowledged: see pidtrack_recover().  -EINVAL without a label, or without
+ * directory and store; -EOPNOTSUPP with a directory and CLONE_NEWUSER, in which
+ * nothing of the host's may be mounted on.
  */
 #define PIDTRACK_SPAWN_KEEP (UINT32_C(1) << 13)
 
@@ -280,8 +291,11 @@ enum pidtrack_stage {
 	PIDTRACK_STAGE_SIGNALS,
 	PIDTRACK_STAGE_EXEC,
 	PIDTRACK_STAGE_KEEP, /* -EEXIST: the label is kept already; -ENOSPC: no
-				further mount, see fs.mount-max; -ESTALE: the
-				directory is no longer mounted */
+				further mount, see fs.mount-max, or the hold is
+				full; -ESTALE: the directory is no longer
+				mounted; -ECONNREFUSED, -ENOENT, -ECONNRESET,
+				-EPIPE: the store is gone; -ETIMEDOUT: it does
+				not answer */
 };
 
 /* A word for it, "unknown" for any other value.  Never NULL.  Any thread. */
@@ -989,6 +1003,26 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  * the hidden file in it: in the host itself that would give the lock away.
  *
  * Linux 6.14; the status of who was reaped meanwhile since 6.15.
+ *
+ * A store is another process that has a copy of each pidfd, and needs no
+ * capability: `pidtrack hold` of the same user, which answers, and says what it
+ * could not do; or the service manager, with what systemd calls its fd store,
+ * which does not: it keeps a label more than once, and what is beyond its
+ * FileDescriptorStoreMax= is not kept, in silence.  Labels are escaped as those
+ * of pins, with their colons, and 225 bytes of that are the most.  Each is let
+ * go as a pin is.  pidtrack_new() answers:
+ *
+ * -ENOENT, -ECONNREFUSED, -EACCES, -ENAMETOOLONG, -EPROTOTYPE  no such socket
+ * -EPERM      the hold is another user's
+ * -EUSERS     it has too many hosts
+ * -EBADMSG    it is no hold
+ * -ETIMEDOUT  it does not answer within five seconds
+ * -ENOTCONN   there is no NOTIFY_SOCKET
+ * -EOPNOTSUPP pidfds are not told apart: before Linux 6.9; or NOTIFY_SOCKET is
+ *             of a family that is not known
+ *
+ * A hold that ended and was begun anew is given all again with the next that is
+ * to be kept.  Linux 6.9; the status of who was reaped meanwhile since 6.15.
  */
 
 /* Processes that were found again, and those that could not be. */
@@ -1019,21 +1053,27 @@ int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
 			   const struct pidtrack_recovered **ret_recovered);
 
 /*
- * Tracks all processes that are kept in the tracker's directory of pins, but
- * for those that it tracks already.  A child of ours is so again, also one that
- * was orphaned and is ours as we are its subreaper; the end of any other is
- * told as of one that was attached, of one that is gone already at once.  Its
- * verdict is SAME or EXITED, by EVIDENCE_PIN.  Call it before the first launch:
- * a label that is kept cannot be used again.
+ * Tracks all processes that are kept in the tracker's directory of pins and in
+ * its store, but for those that it tracks already.  The service manager gives
+ * what it keeps when it starts the host, as LISTEN_FDS and LISTEN_FDNAMES say;
+ * those descriptors stay open, close-on-exec, and none is taken up twice.  A
+ * child of ours is so again, also one that was orphaned and is ours as we are
+ * its subreaper; the end of any other is told as of one that was attached, of
+ * one that is gone already at once.  Its verdict is SAME or EXITED, by
+ * EVIDENCE_PIN.  Call it before the first launch: a label that is kept cannot
+ * be used again.
  *
  * Who cannot be tracked now, as with -EMFILE, is told with its error, and stays
  * kept.  So does what is mounted there and is no pidfd, or a file that somebody
- * wrote to, -EBADF, and what has a name of no label, -EBADMSG.  Where a host
- * was killed before anything was mounted on the file of a pin, that is removed
- * and told with -ENODATA: such a shim has not executed, and will not.
+ * wrote to, -EBADF, what has a name of no label, -EBADMSG, and what is stored
+ * and another process than its name says, -ESTALE.  Where a host was killed
+ * before anything was mounted on the file of a pin, that is removed and told
+ * with -ENODATA: such a shim has not executed, and will not.
  *
- * Return: 0; -EINVAL without a directory of pins; -ENOMEM, -EMFILE, -ENFILE,
- *         and nothing was done; -EBUSY, -ECHILD.
+ * Return: 0; -EINVAL without a directory of pins and a store; -ENOMEM, -EMFILE,
+ *         -ENFILE, and what a store that is gone is answered with, as in
+ *         PIDTRACK_STAGE_KEEP, or -EBADMSG, and nothing was done; -EBUSY,
+ *         -ECHILD.
  */
 int pidtrack_recover(struct pidtrack *tracker,
 		     struct pidtrack_recovery **ret_recovery);
@@ -1042,10 +1082,11 @@ int pidtrack_recover(struct pidtrack *tracker,
  * Keeps a process that runs already, child or not, under its label, as KEEP
  * does one that is launched.
  *
- * Return: 0; -EINVAL without a label, or a directory of pins; -EEXIST if its
- *         label is kept already, be it of itself; -ESRCH if its end was
- *         acknowledged; -ENOSPC, -ESTALE as of PIDTRACK_STAGE_KEEP, -EMFILE and
- *         the like; -EBUSY, -ECHILD.
+ * Return: 0; -EINVAL without a label, or a directory of pins or a store;
+ *         -EEXIST if its label is kept already, be it of itself; -ESRCH if its
+ *         end was acknowledged; -ENAMETOOLONG, and -ENOSPC, -ESTALE and the
+ *         others as of PIDTRACK_STAGE_KEEP, -EMFILE and the like; -EBUSY,
+ *         -ECHILD.
  */
 int pidtrack_process_keep(struct pidtrack_process *process);
 
@@ -1060,8 +1101,8 @@ int pidtrack_process_keep(struct pidtrack_process *process);
  * Acknowledges the event handed out before, as pidtrack_next() does.  Each end
  * is told exactly once, here or there; labels, payloads, ladders of one process
  * alone, exit records to be written and what pidtrack_process_notify() asked
- * for go along.  A process that was freed while it ran is reaped there silently.
- * Userdata does not go along.
+ * for go along; userdata does not.  A process that was freed while it ran is
+ * reaped there silently.
  *
  * Until pidtrack_handoff_cancel() every call that is not for any thread answers
  * -EINPROGRESS, but for pidtrack_free(), which closes all of it.

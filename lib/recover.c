@@ -12,12 +12,13 @@
 
 struct known {
 	uint64_t inode;
-	struct pidtrack_process *process;
+	struct pidtrack_process *process; /* or NULL: it is listed */
 };
 
 struct knowns {
-	struct known *list; /* owned; by inode */
+	struct known *list; /* owned; @n of them by inode */
 	size_t n;
+	size_t n_more; /* behind these, in any order */
 };
 
 static void knowns_done(struct knowns *knowns)
@@ -32,23 +33,32 @@ static int by_inode(const void *a, const void *b)
 	return (left->inode > right->inode) - (left->inode < right->inode);
 }
 
-static int know(const struct pt_slots *slots, struct knowns *ret_knowns)
+static void sort(struct knowns *knowns)
 {
-	ret_knowns->list = calloc(slots->n + 1, sizeof(*ret_knowns->list));
+	knowns->n += knowns->n_more;
+	knowns->n_more = 0;
+	qsort(knowns->list, knowns->n, sizeof(*knowns->list), by_inode);
+}
+
+/* @more: how many are to be listed */
+static int know(const struct pt_slots *slots, size_t more,
+		struct knowns *ret_knowns)
+{
+	ret_knowns->list =
+		calloc(slots->n + more + 1, sizeof(*ret_knowns->list));
 	if (!ret_knowns->list)
 		return -ENOMEM;
 	for (uint32_t slot = 0; slot < slots->n; slot++) {
 		struct pidtrack_process *process = pt_slots_at(slots, slot);
-		struct known *known = &ret_knowns->list[ret_knowns->n];
+		struct known *known = &ret_knowns->list[ret_knowns->n_more];
 
 		if (process->pidfd < 0 ||
 		    sys_inode(process->pidfd, &known->inode) < 0)
 			continue;
 		known->process = process;
-		ret_knowns->n++;
+		ret_knowns->n_more++;
 	}
-	qsort(ret_knowns->list, ret_knowns->n, sizeof(*ret_knowns->list),
-	      by_inode);
+	sort(ret_knowns);
 	return 0;
 }
 
@@ -57,13 +67,21 @@ static int know(const struct pt_slots *slots, struct knowns *ret_knowns)
 struct recover {
 	struct pidtrack_recovery *recovery; /* owned until it is complete */
 	struct pidtrack_recovered **owns;   /* owned: @n of its own */
+	struct pt_stored **from; /* owned: where each is from; NULL: a pin */
 	size_t n;
+	struct pt_store_list stored;
+	bool listed;
 };
 
 static void recover_done(struct recover *recover)
 {
+	/* of a list that could not be made, nobody is told */
+	for (size_t i = 0; !recover->listed && i < recover->stored.n; i++)
+		pt_store_return(&recover->stored.all[i]);
 	pidtrack_recovery_free(recover->recovery);
 	free(recover->owns);
+	free(recover->from);
+	pt_store_list_done(&recover->stored);
 }
 
 /*
@@ -79,7 +97,7 @@ static bool is_known(const struct knowns *knowns, uint64_t inode,
 
 	if (!known)
 		return false;
-	if (label && known->process->label &&
+	if (known->process && label && known->process->label &&
 	    strcmp(label, known->process->label) == 0)
 		known->process->kept = true;
 	return true;
@@ -94,49 +112,104 @@ static const char *label_of(const char *name, char bytes[PT_PIN_NAME_SIZE])
 }
 
 static int list_one(struct recover *recover, const struct pt_pins *pins,
-		    const struct knowns *knowns, const char *name)
+		    struct knowns *knowns, const char *name)
 {
 	char bytes[PT_PIN_NAME_SIZE];
 	struct pidtrack_recovered recovered = {
 		.name = name,
 		.label = label_of(name, bytes),
 	};
-	uint64_t inode;
+	uint64_t inode = 0;
+	bool found;
 	int r;
 
 	r = pt_pin_inode(pins->dir, name, &inode);
 	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
 		return r;
-	if (r >= 0 && is_known(knowns, inode, recovered.label))
+	found = r >= 0;
+	if (found && is_known(knowns, inode, recovered.label))
 		return 0;
 	r = pt_recovery_add(recover->recovery, &recovered,
 			    &recover->owns[recover->n]);
 	if (r < 0)
 		return r;
 	recover->n++;
+	if (found)
+		knowns->list[knowns->n + knowns->n_more++] =
+			(struct known){ .inode = inode };
 	return 0;
 }
 
-static int list_all(struct recover *recover, const struct pt_set *set,
-		    const struct pt_pins *pins)
+static int list_pins(struct recover *recover, const struct pt_pins *pins,
+		     struct knowns *knowns, const struct pt_pins_list *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < list->n && r >= 0; i++)
+		r = list_one(recover, pins, knowns, list->names[i]);
+	/* one that has a pin and is stored too is one */
+	sort(knowns);
+	return r;
+}
+
+static bool has_label(const struct pt_stored *stored)
+{
+	return stored->label && pt_label_check(stored->label) >= 0;
+}
+
+/* What a store keeps comes with all that there is to know. */
+static int list_stored(struct recover *recover, const struct knowns *knowns)
+{
+	for (size_t i = 0; i < recover->stored.n; i++) {
+		struct pt_stored *stored = &recover->stored.all[i];
+		const struct pidtrack_recovered recovered = {
+			.name = stored->name,
+			.label = has_label(stored) ? stored->label : NULL,
+		};
+		int r;
+
+		/* what it is named by will do where there is no room for it */
+		if ((stored->error == 0 || stored->error == -EMFILE) &&
+		    is_known(knowns, stored->inode, stored->label))
+			continue;
+		r = pt_recovery_add(recover->recovery, &recovered,
+				    &recover->owns[recover->n]);
+		if (r < 0)
+			return r;
+		recover->from[recover->n++] = stored;
+	}
+	return 0;
+}
+
+static int reserve(struct recover *recover, size_t n)
+{
+	recover->owns = calloc(n + 1, sizeof(*recover->owns));
+	recover->from = calloc(n + 1, sizeof(*recover->from));
+	if (!recover->owns || !recover->from)
+		return -ENOMEM;
+	return pt_recovery_new(&recover->recovery);
+}
+
+static int list_all(struct recover *recover, struct pt_set *set)
 {
 	CLEANUP(pt_pins_list_done) struct pt_pins_list list = { 0 };
 	CLEANUP(knowns_done) struct knowns knowns = { 0 };
-	int r;
+	const struct pt_keeper *keeper = &set->keeper;
+	int r = 0;
 
-	r = pt_pins_list(pins, &list);
-	if (r < 0)
-		return r;
-	r = know(&set->slots, &knowns);
-	if (r < 0)
-		return r;
-	recover->owns = calloc(list.n + 1, sizeof(struct pidtrack_recovered *));
-	if (!recover->owns)
-		return -ENOMEM;
-	r = pt_recovery_new(&recover->recovery);
-	for (size_t i = 0; i < list.n && r >= 0; i++)
-		r = list_one(recover, pins, &knowns, list.names[i]);
-	return r;
+	if (keeper->pins)
+		r = pt_pins_list(keeper->pins, &list);
+	if (r >= 0)
+		r = pt_set_keeper_ensure(set);
+	if (r >= 0 && keeper->store)
+		r = pt_store_list(keeper->store, &recover->stored);
+	if (r >= 0)
+		r = reserve(recover, list.n + recover->stored.n);
+	if (r >= 0)
+		r = know(&set->slots, list.n, &knowns);
+	if (r >= 0)
+		r = list_pins(recover, keeper->pins, &knowns, &list);
+	return r < 0 ? r : list_stored(recover, &knowns);
 }
 
 /* ---- one of them ---- */
@@ -168,10 +241,12 @@ static const char *reason_of(int error)
 		return "nothing was mounted on its file: it has not executed";
 	case -EBADF:
 		return "something else has its name";
+	case -ESTALE:
+		return "another process has its name";
 	case -EBADMSG:
-		return "its file has a name of no label";
+		return "its name is of no label";
 	default:
-		return "its pin could not be taken up";
+		return "it could not be taken up";
 	}
 }
 
@@ -205,7 +280,29 @@ static void tell_process(struct pidtrack_recovered *own,
 		pt_recovery_pay(own, payload->bytes, payload->size);
 }
 
-static void recover_one(struct pidtrack *tracker,
+static void recover_stored(struct pidtrack *tracker, struct pt_stored *stored,
+			   struct pidtrack_recovered *own)
+{
+	struct pidtrack_process *process = NULL;
+	int r = stored->error;
+
+	if (r >= 0 && !own->label)
+		r = -EBADMSG;
+	if (r >= 0)
+		r = pt_attach_kept(tracker, fd_take(&stored->pidfd), own->label,
+				   &process);
+	if (r < 0) {
+		pt_store_return(stored);
+		tell_error(own, r);
+		return;
+	}
+	if (!process->payload && stored->payload)
+		(void)pt_payload_new(stored->payload, stored->payload_size,
+				     &process->payload);
+	tell_process(own, process);
+}
+
+static void recover_pin(struct pidtrack *tracker,
 			struct pidtrack_recovered *own)
 {
 	struct pidtrack_process *process = NULL;
@@ -230,11 +327,17 @@ static int do_recover(struct pidtrack *tracker, void *argument)
 
 	if (!pt_keeper_is_open(&tracker->set.keeper))
 		return -EINVAL;
-	r = list_all(&recover, &tracker->set, tracker->set.keeper.pins);
+	r = list_all(&recover, &tracker->set);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < recover.n; i++)
-		recover_one(tracker, recover.owns[i]);
+	recover.listed = true;
+	for (size_t i = 0; i < recover.n; i++) {
+		if (recover.from[i])
+			recover_stored(tracker, recover.from[i],
+				       recover.owns[i]);
+		else
+			recover_pin(tracker, recover.owns[i]);
+	}
 	*ret_recovery = recover.recovery;
 	recover.recovery = NULL;
 	return 0;

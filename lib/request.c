@@ -89,12 +89,8 @@ int pt_request_check(const struct pidtrack_spawn_options *options)
 	    options->namespaces & ~NAMESPACES_ALL || contradicts(options) ||
 	    lacks_flag(options))
 		return -EINVAL;
-	if (options->flags & PIDTRACK_SPAWN_KEEP) {
-		if (!options->label)
-			return -EINVAL;
-		if (options->namespaces & CLONE_NEWUSER)
-			return -EOPNOTSUPP;
-	}
+	if (options->flags & PIDTRACK_SPAWN_KEEP && !options->label)
+		return -EINVAL;
 	if (options->signal_ignore & SIGNALS_NOT_IGNORED ||
 	    options->parent_death_signal < 0 ||
 	    options->parent_death_signal > 64)

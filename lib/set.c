@@ -434,6 +434,57 @@ void pt_set_moved(struct pt_set *set)
 	set->renew_due = true;
 }
 
+/* ---- keeping ---- */
+
+struct pt_keepsake pt_set_keepsake(const struct pidtrack_process *process)
+{
+	const struct pt_payload *payload = process->payload;
+
+	return (struct pt_keepsake){
+		.label = process->label,
+		.payload = payload ? payload->bytes : NULL,
+		.payload_size = payload ? payload->size : 0,
+	};
+}
+
+int pt_set_keeper_ensure(struct pt_set *set)
+{
+	int r;
+
+	r = pt_keeper_ensure(&set->keeper);
+	if (r <= 0)
+		return r;
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
+		struct pt_keepsake keepsake;
+
+		if (process->pidfd < 0 || !process->kept)
+			continue;
+		keepsake = pt_set_keepsake(process);
+		r = pt_keeper_keep_again(&set->keeper, &keepsake,
+					 process->pidfd);
+		if (r < 0) {
+			pt_keeper_lose(&set->keeper);
+			return r;
+		}
+	}
+	return 0;
+}
+
+int pt_set_pay_keeper(struct pt_set *set,
+		      const struct pidtrack_process *process)
+{
+	struct pt_keepsake keepsake = pt_set_keepsake(process);
+	uint64_t inode;
+	int r;
+
+	if (!process->kept)
+		return 0;
+	r = sys_inode(process->pidfd, &inode);
+	return r < 0 ? r : pt_keeper_pay(&set->keeper, &keepsake, inode);
+}
+
 /* ---- what the host asks for ---- */
 
 int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process)

@@ -57,6 +57,19 @@ void pt_set_abandon(struct pt_set *set);
 int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process);
 void pt_set_drop(struct pt_set *set, struct pidtrack_process *process);
 
+/* What goes to the keeper with a process; lent. */
+struct pt_keepsake pt_set_keepsake(const struct pidtrack_process *process);
+
+/*
+ * Before something is kept: where the store was begun anew, all that is to be
+ * kept is given to it again.
+ */
+int pt_set_keeper_ensure(struct pt_set *set);
+
+/* The payload of a process is another now: tells who keeps it. */
+int pt_set_pay_keeper(struct pt_set *set,
+		      const struct pidtrack_process *process);
+
 /* Watches a process from now on; its pid, pidfd and child are set. */
 void pt_set_watch(struct pt_set *set, struct pidtrack_process *process);
 

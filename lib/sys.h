@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -348,6 +349,16 @@ static inline int sys_capset(void *header, const void *data)
 static inline pid_t sys_getpid(void)
 {
 	return pt_sys_result(syscall(SYS_getpid));
+}
+
+static inline uid_t sys_getuid(void)
+{
+	return (uid_t)syscall(SYS_getuid);
+}
+
+static inline gid_t sys_getgid(void)
+{
+	return (gid_t)syscall(SYS_getgid);
 }
 
 static inline pid_t sys_getppid(void)
@@ -752,6 +763,47 @@ static inline int sys_ppoll_now(struct pollfd *fd)
 	struct timespec now = { 0, 0 };
 
 	return pt_sys_result(syscall(SYS_ppoll, fd, 1, &now, NULL, 0));
+}
+
+/* The same for at most @ms milliseconds. */
+static inline int sys_ppoll_for(struct pollfd *fd, int ms)
+{
+	struct timespec time = { ms / 1000, ms % 1000 * 1000000L };
+
+	return pt_sys_result(syscall(SYS_ppoll, fd, 1, &time, NULL, 0));
+}
+
+/* Of AF_UNIX, and never waited for by libc. */
+static inline int sys_socket(int type)
+{
+	return pt_sys_result(syscall(SYS_socket, AF_UNIX,
+				     type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+static inline int sys_connect(int socket, const void *address, size_t size)
+{
+	return pt_sys_result(syscall(SYS_connect, socket, address, size));
+}
+
+/* 0 if there is one; -ENOTCONN. */
+static inline int sys_peer(int socket)
+{
+	struct sockaddr_storage name;
+	socklen_t size = sizeof(name);
+
+	return pt_sys_result(syscall(SYS_getpeername, socket, &name, &size));
+}
+
+static inline int sys_sendmsg(int socket, const struct msghdr *message)
+{
+	return pt_sys_result(
+		syscall(SYS_sendmsg, socket, message, MSG_NOSIGNAL));
+}
+
+static inline int sys_recvmsg(int socket, struct msghdr *message)
+{
+	return pt_sys_result(
+		syscall(SYS_recvmsg, socket, message, MSG_CMSG_CLOEXEC));
 }
 
 static inline int sys_epoll_new(void)

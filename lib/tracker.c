@@ -86,7 +86,7 @@ static int init_set(struct pidtrack *tracker, void *argument)
 	r = wanted_backend(&backend);
 	if (r < 0)
 		return r;
-	r = pt_keeper_open(&tracker->set.keeper, options->pins);
+	r = pt_keeper_open(&tracker->set.keeper, options->pins, options->store);
 	if (r < 0)
 		return r;
 	r = pt_set_init(&tracker->set, tracker, backend);

@@ -230,7 +230,7 @@ static void kill_all(struct pt_tree *tree)
 
 /* ---- steps ---- */
 
-static void send(struct pt_tree *tree)
+static void send_all(struct pt_tree *tree)
 {
 	if (tree->signal == SIGKILL)
 		kill_all(tree);
@@ -257,7 +257,7 @@ void pt_tree_signal(struct pt_tree *tree, int signal)
 	if (tree->flags & PIDTRACK_STOP_GROUP && signal != SIGKILL)
 		shoot_group(tree);
 	do
-		send(tree);
+		send_all(tree);
 	while (pt_sweep(tree) && is_any_due(tree) && sweeps++ < SWEEPS_MAX);
 }
 
@@ -265,7 +265,7 @@ void pt_tree_sweep(struct pt_tree *tree)
 {
 	pt_sweep(tree);
 	if (tree->signal != 0 && is_any_due(tree))
-		send(tree);
+		send_all(tree);
 }
 
 bool pt_tree_is_over(const struct pt_tree *tree)

@@ -494,6 +494,22 @@ TEST_KEEP(without_clone3_it_is_too)
 	keep_in(_metadata, self, CLONE_NEWNS | CLONE_NEWPID, NULL);
 }
 
+TEST_KEEP(in_a_user_namespace_of_its_own_it_cannot_be)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"), .flags = KEEP,
+				       .label = "web",
+				       .namespaces = CLONE_NEWUSER);
+	struct pidtrack_process *process = NULL;
+	uint32_t stage = 0;
+
+	EXPECT_EQ(-EOPNOTSUPP,
+		  pidtrack_spawn(self->tracker, &options, &process, &stage));
+	EXPECT_EQ(PIDTRACK_STAGE_OPTIONS, stage);
+	EXPECT_NULL(process);
+	EXPECT_FALSE(is_pinned(&self->room, "web"));
+}
+
 /* ---- one that runs already ---- */
 
 TEST_KEEP(one_that_runs_already_is_kept)

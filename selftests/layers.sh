@@ -16,8 +16,8 @@ layers()
 	pidtrack base
 	options sys text
 	lines
-	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors pin
-	fingerprint child pids pins
+	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors message pin
+	fingerprint child pids pins store
 	request attempt
 	record launchpad status cgroup
 	label

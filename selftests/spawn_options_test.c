@@ -97,8 +97,6 @@ TEST(what_is_to_be_kept_wants_a_label_and_a_place)
 	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
 	options.label = "web";
 	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
-	options.namespaces = CLONE_NEWUSER;
-	spawn_fails(_metadata, &options, -EOPNOTSUPP, PIDTRACK_STAGE_OPTIONS);
 }
 
 TEST(a_count_without_its_array_is_refused)
