@@ -28,7 +28,7 @@ struct pt_child {
 	struct pt_report *report;
 	int (*publish)(void *argument, int fd, pid_t pid); /* or NULL */
 	void *publish_argument;
-	int (*keep)(void *argument, int dir, int socket,
+	int (*keep)(void *argument, int file, int socket,
 		    int self); /* or NULL */
 	void (*take_back)(void *argument, int socket, int self);
 	void *keep_argument;

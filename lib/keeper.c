@@ -41,15 +41,19 @@ int pt_keeper_ensure(const struct pt_keeper *keeper)
 static int claim_pin(const struct pt_pins *pins, const char *label,
 		     struct pt_place_kept *place)
 {
-	int r;
+	char name[PT_PIN_NAME_SIZE];
+	int file, r;
 
 	if (!pins)
 		return 0;
-	r = pt_pin_name(label, place->name);
+	r = pt_pin_name(label, name);
 	if (r < 0)
 		return r;
-	place->dir = pins->dir;
-	return pt_pin_claim(place->dir, place->name);
+	file = pt_pin_claim(pins->dir, name);
+	if (file < 0)
+		return file;
+	place->file = file;
+	return 0;
 }
 
 static int claim_deposit(struct pt_store *store,
@@ -69,18 +73,18 @@ int pt_keeper_claim(const struct pt_keeper *keeper,
 {
 	int r;
 
-	ret_place->dir = ret_place->socket = -1;
+	ret_place->file = ret_place->socket = -1;
 	/* in this order: the last is what would have to be undone */
 	r = claim_deposit(keeper->store, keepsake, ret_place);
 	return r < 0 ? r : claim_pin(keeper->pins, keepsake->label, ret_place);
 }
 
-int pt_keeper_keep_self(void *argument, int dir, int socket, int self)
+int pt_keeper_keep_self(void *argument, int file, int socket, int self)
 {
 	const struct pt_place_kept *place = argument;
 	int r;
 
-	r = dir >= 0 ? pt_pin_mount(dir, place->name, self) : 0;
+	r = file >= 0 ? pt_pin_mount(file, self) : 0;
 	return r >= 0 && socket >= 0 ?
 		       pt_store_keep(&place->deposit, socket, self) :
 		       r;
@@ -106,7 +110,7 @@ static void drop_pin(const struct pt_pins *pins, const char *label,
 int pt_keeper_keep(const struct pt_keeper *keeper,
 		   const struct pt_keepsake *keepsake, int pidfd)
 {
-	struct pt_place_kept place;
+	CLEANUP(pt_place_kept_done) struct pt_place_kept place = { .file = -1 };
 	uint64_t inode;
 	int r;
 
@@ -115,7 +119,7 @@ int pt_keeper_keep(const struct pt_keeper *keeper,
 		r = pt_keeper_claim(keeper, keepsake, &place);
 	if (r < 0)
 		return r;
-	r = pt_keeper_keep_self(&place, place.dir, place.socket, pidfd);
+	r = pt_keeper_keep_self(&place, place.file, place.socket, pidfd);
 	/* one that is there already is not ours to take away */
 	if (r < 0 && r != -EEXIST)
 		pt_keeper_let_go(keeper, keepsake->label, inode);

@@ -24,13 +24,17 @@ struct pt_keepsake {
 	size_t payload_size;
 };
 
-/* Where one is to be kept. */
+/* Where one is to be kept, until it is or is not. */
 struct pt_place_kept {
-	int dir; /* lent; -1: nowhere */
-	char name[PT_PIN_NAME_SIZE];
-	int socket; /* likewise */
+	int file;   /* of its pin; owned; -1: nowhere */
+	int socket; /* lent; likewise */
 	struct pt_deposit deposit;
 };
+
+static inline void pt_place_kept_done(struct pt_place_kept *place)
+{
+	place->file = fd_close(place->file);
+}
 
 /*
  * @pins: a directory, or NULL
@@ -71,9 +75,9 @@ int pt_keeper_claim(const struct pt_keeper *keeper,
  * Keeps the calling process, between clone and exec, with system calls alone.
  *
  * @argument: the place
- * @dir, @socket: of it, as the numbers they have there
+ * @file, @socket: of it, as the numbers they have there
  */
-int pt_keeper_keep_self(void *argument, int dir, int socket, int self);
+int pt_keeper_keep_self(void *argument, int file, int socket, int self);
 
 /* Likewise: it is not in the store any more. */
 void pt_keeper_take_back(void *argument, int socket, int self);

@@ -85,7 +85,7 @@ static int launch_kept(struct pidtrack *tracker, struct launch *launch,
 		       struct pt_spawned *spawned)
 {
 	const struct pidtrack_spawn_options *options = &launch->options;
-	struct pt_place_kept place;
+	CLEANUP(pt_place_kept_done) struct pt_place_kept place = { .file = -1 };
 	struct pt_keep keep = { .run = pt_keeper_keep_self,
 				.take_back = pt_keeper_take_back,
 				.argument = &place };
@@ -108,7 +108,7 @@ static int launch_kept(struct pidtrack *tracker, struct launch *launch,
 			launch->stage = PIDTRACK_STAGE_KEEP;
 		return r;
 	}
-	keep.dir = place.dir;
+	keep.file = place.file;
 	keep.socket = place.socket;
 	r = pt_spawn(&tracker->pad, options, publish, &keep, spawned,
 		     &launch->stage);

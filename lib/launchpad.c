@@ -322,7 +322,7 @@ static void prepare_specials(struct pt_attempt *attempt,
 		child->publish_argument = publish->argument;
 	}
 	if (keep) {
-		child->fds.specials[PT_SPECIAL_KEEP] = keep->dir;
+		child->fds.specials[PT_SPECIAL_KEEP] = keep->file;
 		child->fds.specials[PT_SPECIAL_STORE] = keep->socket;
 		child->keep = keep->run;
 		child->take_back = keep->take_back;

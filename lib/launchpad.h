@@ -41,11 +41,11 @@ struct pt_publish {
  */
 struct pt_keep {
 	/* 0 or negative errno */
-	int (*run)(void *argument, int dir, int socket, int self);
+	int (*run)(void *argument, int file, int socket, int self);
 	/* the host has died, and who follows may have looked already */
 	void (*take_back)(void *argument, int socket, int self);
 	void *argument;
-	int dir;       /* lent to run, as the number it has in the child; -1 */
+	int file;      /* lent to run, as the number it has in the child; -1 */
 	int socket;    /* likewise */
 	uint64_t kept; /* out, on failure too: inode of who was; 0: nobody */
 };

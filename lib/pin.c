@@ -93,34 +93,24 @@ int pt_pin_check(void)
 
 int pt_pin_claim(int dir, const char *name)
 {
-	int fd = sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-			  0600);
-
-	if (fd < 0)
-		return fd;
-	fd_close(fd);
-	return 0;
+	return sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+			0600);
 }
 
 /*
  * A mount is told nobody who follows the directory, but that a file was closed
- * which may have been written to: of the one below, which is open meanwhile.
+ * which may have been written to: this one, when it is.
  */
-int pt_pin_mount(int dir, const char *name, int pidfd)
+int pt_pin_mount(int file, int pidfd)
 {
-	int below, tree, r;
+	int tree, r;
 
-	below = sys_open(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	if (below < 0)
-		return below == -ENOENT ? -ESTALE : below;
-	r = tree = make_tree(pidfd);
-	if (tree >= 0) {
-		r = sys_move_mount(tree, dir, name);
-		r = r == -EINVAL || r == -ENOENT ? -ESTALE : r;
-		sys_close(tree);
-	}
-	sys_close(below);
-	return r;
+	tree = make_tree(pidfd);
+	if (tree < 0)
+		return tree;
+	r = sys_move_mount(tree, file, "");
+	sys_close(tree);
+	return r == -EINVAL || r == -ENOENT ? -ESTALE : r;
 }
 
 /* What has the name, be it what it may: nothing is done to it by this. */

@@ -32,17 +32,19 @@ bool pt_pin_is_pidfd(int fd);
 /*
  * A file for a pin to be.
  *
- * Return: 0; -EEXIST if there is one of that name, -ENOSPC and the like.
+ * Return: a descriptor of it; -EEXIST if there is one of that name, -ENOSPC and
+ *         the like.
  */
 int pt_pin_claim(int dir, const char *name);
 
 /*
- * Mounts @pidfd on that file; makes system calls and nothing else.
+ * Mounts @pidfd on that very file, not on another that has its name meanwhile;
+ * makes system calls and nothing else.
  *
- * Return: 0; -ESTALE if @dir is not mounted in our namespace, or no more;
- *         -ENOSPC at fs.mount-max, -EPERM, -EOPNOTSUPP.
+ * Return: 0; -ESTALE if it is not mounted in our namespace, or no more, or has
+ *         been removed; -ENOSPC at fs.mount-max, -EPERM, -EOPNOTSUPP.
  */
-int pt_pin_mount(int dir, const char *name, int pidfd);
+int pt_pin_mount(int file, int pidfd);
 
 /*
  * A pidfd out of a pin.

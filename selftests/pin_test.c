@@ -126,8 +126,19 @@ FIXTURE_TEARDOWN(pin)
 static void pin_make(struct __test_metadata *_metadata,
 		     FIXTURE_DATA(pin) * self)
 {
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
-	ASSERT_EQ(0, pt_pin_mount(self->dir, "web", self->child.pidfd));
+	int file = pt_pin_claim(self->dir, "web");
+
+	ASSERT_GE(file, 0);
+	ASSERT_EQ(0, pt_pin_mount(file, self->child.pidfd));
+	close(file);
+}
+
+static void claim(struct __test_metadata *_metadata, FIXTURE_DATA(pin) * self)
+{
+	int file = pt_pin_claim(self->dir, "web");
+
+	ASSERT_GE(file, 0);
+	close(file);
 }
 
 /* inotify(7) tells nothing of mounts. */
@@ -135,12 +146,16 @@ TEST_F(pin, who_follows_the_directory_is_told_once_it_can_be_opened)
 {
 	_Alignas(struct inotify_event) char bytes[4096];
 	const struct inotify_event *event = (void *)bytes;
-	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), file;
 
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
+	if (!self->works)
+		return;
 	ASSERT_GE(inotify_add_watch(inotify, self->room.path, IN_CLOSE_WRITE),
 		  0);
-	ASSERT_EQ(0, pt_pin_mount(self->dir, "web", self->child.pidfd));
+	file = pt_pin_claim(self->dir, "web");
+	ASSERT_EQ(0, pt_pin_mount(file, self->child.pidfd));
+	EXPECT_EQ(-1, read(inotify, bytes, sizeof(bytes)));
+	close(file);
 	ASSERT_GE(read(inotify, bytes, sizeof(bytes)), (int)sizeof(*event));
 	EXPECT_EQ(IN_CLOSE_WRITE, event->mask);
 	EXPECT_STREQ("web", event->name);
@@ -201,7 +216,7 @@ TEST_F(pin, a_second_of_the_name_is_refused)
 	pin_make(_metadata, self);
 	EXPECT_EQ(-EEXIST, pt_pin_claim(self->dir, "web"));
 	EXPECT_EQ(0, pin_drop(self));
-	EXPECT_EQ(0, pt_pin_claim(self->dir, "web"));
+	claim(_metadata, self);
 }
 
 TEST_F(pin, its_file_cannot_be_removed_below_it)
@@ -220,7 +235,7 @@ TEST_F(pin, half_of_one_is_told_and_removed)
 {
 	if (!self->works)
 		return;
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
+	claim(_metadata, self);
 	EXPECT_EQ(-ENODATA, pt_pin_open(self->dir, "web"));
 	EXPECT_EQ(0, pin_drop(self));
 	EXPECT_EQ(-ENOENT, pt_pin_open(self->dir, "web"));
@@ -241,6 +256,21 @@ TEST_F(pin, a_file_that_somebody_wrote_to_is_left_alone)
 	EXPECT_EQ(0, unlinkat(self->dir, "web", 0));
 }
 
+TEST_F(pin, another_file_of_the_name_is_not_mounted_on)
+{
+	int file;
+
+	if (!self->works)
+		return;
+	file = pt_pin_claim(self->dir, "web");
+	ASSERT_GE(file, 0);
+	EXPECT_EQ(0, pin_drop(self));
+	claim(_metadata, self);
+	EXPECT_EQ(-ESTALE, pt_pin_mount(file, self->child.pidfd));
+	EXPECT_EQ(-ENODATA, pt_pin_open(self->dir, "web"));
+	close(file);
+}
+
 TEST_F(pin, another_ones_is_left_alone)
 {
 	struct child other;
@@ -249,8 +279,9 @@ TEST_F(pin, another_ones_is_left_alone)
 	if (!self->works)
 		return;
 	ASSERT_EQ(0, child_start(&other));
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
-	ASSERT_EQ(0, pt_pin_mount(self->dir, "web", other.pidfd));
+	fd = pt_pin_claim(self->dir, "web");
+	ASSERT_EQ(0, pt_pin_mount(fd, other.pidfd));
+	close(fd);
 	EXPECT_EQ(-ESTALE, pin_drop(self));
 	fd = pt_pin_open(self->dir, "web");
 	EXPECT_GE(fd, 0);
@@ -293,24 +324,29 @@ TEST_F(pin, without_proc_it_is_unmounted_by_its_path)
 
 TEST_F(pin, there_is_none_on_a_directory_that_is_unmounted)
 {
+	int file;
+
 	if (!self->works)
 		return;
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
+	file = pt_pin_claim(self->dir, "web");
 	ASSERT_EQ(0, umount2(self->room.path, MNT_DETACH));
-	EXPECT_EQ(-ESTALE, pt_pin_mount(self->dir, "web", self->child.pidfd));
+	EXPECT_EQ(-ESTALE, pt_pin_mount(file, self->child.pidfd));
+	close(file);
 }
 
 TEST_F(pin, a_kernel_or_a_sandbox_without_them_says_so)
 {
+	int file;
+
 	if (!self->works)
 		return;
 	ASSERT_EQ(0, seccomp_refuse(SYS_open_tree, EPERM));
 	EXPECT_EQ(-EPERM, pt_pin_check());
 	ASSERT_EQ(0, seccomp_refuse(SYS_open_tree, EINVAL));
 	EXPECT_EQ(-EOPNOTSUPP, pt_pin_check());
-	ASSERT_EQ(0, pt_pin_claim(self->dir, "web"));
-	EXPECT_EQ(-EOPNOTSUPP,
-		  pt_pin_mount(self->dir, "web", self->child.pidfd));
+	file = pt_pin_claim(self->dir, "web");
+	EXPECT_EQ(-EOPNOTSUPP, pt_pin_mount(file, self->child.pidfd));
+	close(file);
 }
 
 TEST_HARNESS_MAIN

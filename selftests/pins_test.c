@@ -121,12 +121,21 @@ TEST_PINS(an_empty_directory_of_ours_stays_ours)
 	EXPECT_EQ(S_IFDIR | 0755, found.st_mode);
 }
 
+static void claim(struct __test_metadata *_metadata, const struct pt_pins *pins,
+		  const char *name)
+{
+	int file = pt_pin_claim(pins->dir, name);
+
+	ASSERT_GE(file, 0);
+	close(file);
+}
+
 TEST_PINS(one_with_pins_stays_and_is_opened_again)
 {
 	CLEANUP(pt_pins_list_done) struct pt_pins_list list = { 0 };
 	struct pt_pins *pins = pins_open(_metadata, room->pins);
 
-	ASSERT_EQ(0, pt_pin_claim(pins->dir, "web"));
+	claim(_metadata, pins, "web");
 	pt_pins_close(pins);
 	EXPECT_EQ(2, mounts_at(room->path));
 
@@ -150,7 +159,7 @@ TEST_PINS(a_thousand_are_listed)
 
 	for (i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "%d", i);
-		ASSERT_EQ(0, pt_pin_claim(pins->dir, name));
+		claim(_metadata, pins, name);
 	}
 	ASSERT_EQ(0, pt_pins_list(pins, &list));
 	EXPECT_EQ(1000, list.n);
@@ -496,7 +505,7 @@ TEST_PINS(no_pin_shows_up_where_mounts_are_passed_on_to)
 	struct peer shares, follows;
 	struct pt_pins *pins;
 	uint64_t inode = 0;
-	int fd;
+	int fd, file;
 
 	ASSERT_EQ(0, mount(NULL, room->path, NULL, MS_SHARED, NULL));
 	peer_start(_metadata, &shares, room, 0);
@@ -504,8 +513,9 @@ TEST_PINS(no_pin_shows_up_where_mounts_are_passed_on_to)
 	pins = pins_open(_metadata, room->pins);
 	fd = sys_pidfd_open(getpid(), 0);
 	ASSERT_EQ(0, sys_inode(fd, &inode));
-	ASSERT_EQ(0, pt_pin_claim(pins->dir, "web"));
-	ASSERT_EQ(0, pt_pin_mount(pins->dir, "web", fd));
+	file = pt_pin_claim(pins->dir, "web");
+	ASSERT_EQ(0, pt_pin_mount(file, fd));
+	close(file);
 	EXPECT_EQ(3, mounts_at(room->path));
 	/* the directory, without what is in it */
 	EXPECT_EQ(2, peer_sees(_metadata, &shares));
@@ -525,12 +535,13 @@ TEST_PINS(a_copy_of_the_namespace_loses_the_pin_with_us)
 {
 	struct peer copy;
 	struct pt_pins *pins = pins_open(_metadata, room->pins);
-	int fd = sys_pidfd_open(getpid(), 0);
+	int fd = sys_pidfd_open(getpid(), 0), file;
 	uint64_t inode = 0;
 
 	ASSERT_EQ(0, sys_inode(fd, &inode));
-	ASSERT_EQ(0, pt_pin_claim(pins->dir, "web"));
-	ASSERT_EQ(0, pt_pin_mount(pins->dir, "web", fd));
+	file = pt_pin_claim(pins->dir, "web");
+	ASSERT_EQ(0, pt_pin_mount(file, fd));
+	close(file);
 	peer_start(_metadata, &copy, room, 0);
 	EXPECT_EQ(3, peer_sees(_metadata, &copy));
 	EXPECT_EQ(0, pt_pin_drop(pins->dir, pins->path, "web", inode));
@@ -548,7 +559,7 @@ TEST_PINS(from_another_namespace_it_is_refused)
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, pt_pin_claim(pins->dir, "web"));
+	claim(_metadata, pins, "web");
 	pt_pins_close(pins);
 	pid = fork();
 	if (!pid) {

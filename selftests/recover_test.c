@@ -439,6 +439,57 @@ TEST_RECOVER(one_whose_host_is_killed_before_it_is_pinned_never_executes)
 	close(listener);
 }
 
+/* Lets everybody else pass whom that listener stops. */
+static pid_t let_others_pass(int listener)
+{
+	uint64_t id;
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (seccomp_stopped(listener, &id) > 0)
+			seccomp_go(listener, id);
+		_exit(1);
+	}
+	return pid;
+}
+
+TEST_RECOVER(and_takes_no_place_of_another_that_has_its_label)
+{
+	struct pidtrack *tracker;
+	struct pidtrack_process *process;
+	uint64_t id, made_id;
+	int listener, status;
+	pid_t pid, passing;
+
+	listener = seccomp_stop(SYS_move_mount);
+	if (listener < 0)
+		SKIP(return, "no listener of seccomp, Linux < 5.5");
+	doomed_start(_metadata, &self->doomed, &self->room, launch_and_stop,
+		     &self->gate);
+	seccomp_stopped(listener, &made_id);
+	ASSERT_EQ(0, seccomp_go(listener, made_id));
+	pid = seccomp_stopped(listener, &id);
+	ASSERT_GT(pid, 0);
+	doomed_kill(_metadata, &self->doomed);
+
+	tracker = kept_tracker(_metadata, &self->room);
+	expect_unrecovered(_metadata, tracker, "web", -ENODATA);
+	passing = let_others_pass(listener);
+	process = kept_start(_metadata, tracker, self->gate.shim, "web",
+			     SHIM("wait", "exit", "7"));
+	ASSERT_EQ(0, kill(passing, SIGKILL));
+	ASSERT_EQ(passing, waitpid(passing, NULL, 0));
+	ASSERT_EQ(0, seccomp_go(listener, id));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(127 << 8, status);
+	EXPECT_TRUE(is_pinned(&self->room, "web"));
+	gate_open(&self->gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	end_cleanly(_metadata, self, tracker);
+	close(listener);
+}
+
 TEST_RECOVER(one_whose_host_is_killed_between_event_and_acknowledgement)
 {
 	/* the same host, in a process that takes the event and no more */
