@@ -79,12 +79,20 @@ int pt_keeper_claim(const struct pt_keeper *keeper,
 	return r < 0 ? r : claim_pin(keeper->pins, keepsake->label, ret_place);
 }
 
+/* Marked last: who is killed before that has not executed. */
+static int mount_marked(int file, int self)
+{
+	int r = pt_pin_mount(file, self);
+
+	return r < 0 ? r : pt_pin_mark(file);
+}
+
 int pt_keeper_keep_self(void *argument, int file, int socket, int self)
 {
 	const struct pt_place_kept *place = argument;
 	int r;
 
-	r = file >= 0 ? pt_pin_mount(file, self) : 0;
+	r = file >= 0 ? mount_marked(file, self) : 0;
 	return r >= 0 && socket >= 0 ?
 		       pt_store_keep(&place->deposit, socket, self) :
 		       r;
@@ -119,7 +127,11 @@ int pt_keeper_keep(const struct pt_keeper *keeper,
 		r = pt_keeper_claim(keeper, keepsake, &place);
 	if (r < 0)
 		return r;
-	r = pt_keeper_keep_self(&place, place.file, place.socket, pidfd);
+	/* marked before as well: this one has executed */
+	r = place.file >= 0 ? pt_pin_mark(place.file) : 0;
+	if (r >= 0)
+		r = pt_keeper_keep_self(&place, place.file, place.socket,
+					pidfd);
 	/* one that is there already is not ours to take away */
 	if (r < 0 && r != -EEXIST)
 		pt_keeper_let_go(keeper, keepsake->label, inode);

@@ -113,6 +113,12 @@ int pt_pin_mount(int file, int pidfd)
 	return r == -EINVAL || r == -ENOENT ? -ESTALE : r;
 }
 
+/* Not in its name, nor in its bytes: that is one call, and all or nothing. */
+int pt_pin_mark(int file)
+{
+	return sys_fchmod(file, 0400);
+}
+
 /* What has the name, be it what it may: nothing is done to it by this. */
 static int open_place(int dir, const char *name)
 {
@@ -133,6 +139,13 @@ static bool is_claimed(int dir, int place)
 	       S_ISREG(of_place.stx_mode) && of_place.stx_size == 0;
 }
 
+static bool is_marked(int place)
+{
+	struct statx found;
+
+	return sys_file(place, &found) >= 0 && !(found.stx_mode & S_IWUSR);
+}
+
 /* The same, of a pidfd. */
 static int open_pidfd_place(int dir, const char *name)
 {
@@ -140,7 +153,9 @@ static int open_pidfd_place(int dir, const char *name)
 
 	if (place < 0 || pt_pin_is_pidfd(place))
 		return fd_take(&place);
-	return is_claimed(dir, place) ? -ENODATA : -EBADF;
+	if (!is_claimed(dir, place))
+		return -EBADF;
+	return is_marked(place) ? -ENOENT : -ENODATA;
 }
 
 int pt_pin_inode(int dir, const char *name, uint64_t *ret_inode)

@@ -39,7 +39,7 @@ int pt_pin_claim(int dir, const char *name);
 
 /*
  * Mounts @pidfd on that very file, not on another that has its name meanwhile;
- * makes system calls and nothing else.
+ * makes system calls and nothing else, as the next.
  *
  * Return: 0; -ESTALE if it is not mounted in our namespace, or no more, or has
  *         been removed; -ENOSPC at fs.mount-max, -EPERM, -EOPNOTSUPP.
@@ -47,10 +47,17 @@ int pt_pin_claim(int dir, const char *name);
 int pt_pin_mount(int file, int pidfd);
 
 /*
+ * From now on the file without a mount is what is left of one that was let go,
+ * not of one that has never been.
+ */
+int pt_pin_mark(int file);
+
+/*
  * A pidfd out of a pin.
  *
- * Return: it; -ENODATA if nothing is mounted on the file, -EBADF if it is no
- *         pidfd, or a file that is not empty; -ENOENT, -EMFILE and the like.
+ * Return: it; -ENODATA if nothing was ever mounted on the file, -EBADF if it is
+ *         no pidfd, or a file that is not empty; -ENOENT, also of what is left
+ *         of one; -EMFILE and the like.
  */
 int pt_pin_open(int dir, const char *name);
 

@@ -126,6 +126,11 @@ static int list_one(struct recover *recover, const struct pt_pins *pins,
 	r = pt_pin_inode(pins->dir, name, &inode);
 	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
 		return r;
+	if (r == -ENOENT) {
+		/* it was let go, but for the file */
+		pt_pin_drop(pins->dir, pins->path, name, 0);
+		return 0;
+	}
 	found = r >= 0;
 	if (found && is_known(knowns, inode, recovered.label))
 		return 0;

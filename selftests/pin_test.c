@@ -130,6 +130,7 @@ static void pin_make(struct __test_metadata *_metadata,
 
 	ASSERT_GE(file, 0);
 	ASSERT_EQ(0, pt_pin_mount(file, self->child.pidfd));
+	ASSERT_EQ(0, pt_pin_mark(file));
 	close(file);
 }
 
@@ -254,6 +255,21 @@ TEST_F(pin, a_file_that_somebody_wrote_to_is_left_alone)
 	EXPECT_EQ(-EBADF, pt_pin_open(self->dir, "web"));
 	EXPECT_EQ(-ESTALE, pin_drop(self));
 	EXPECT_EQ(0, unlinkat(self->dir, "web", 0));
+}
+
+TEST_F(pin, what_is_left_of_one_is_none)
+{
+	char path[100];
+
+	if (!self->works)
+		return;
+	pin_make(_metadata, self);
+	snprintf(path, sizeof(path), "%s/web", self->room.path);
+	ASSERT_EQ(0, umount2(path, 0));
+	EXPECT_EQ(-ENOENT, pt_pin_open(self->dir, "web"));
+	EXPECT_EQ(-EEXIST, pt_pin_claim(self->dir, "web"));
+	EXPECT_EQ(0, pin_drop(self));
+	claim(_metadata, self);
 }
 
 TEST_F(pin, another_file_of_the_name_is_not_mounted_on)

@@ -490,6 +490,33 @@ TEST_RECOVER(and_takes_no_place_of_another_that_has_its_label)
 	close(listener);
 }
 
+TEST_RECOVER(one_whose_host_is_killed_as_it_lets_it_go_is_not_recovered)
+{
+	const struct pidtrack_event *event;
+	struct pidtrack *tracker;
+	int status;
+	pid_t host;
+
+	host = fork();
+	if (!host) {
+		tracker = kept_tracker(_metadata, &self->room);
+		ASSERT_EXITED(tracker,
+			      kept_start(_metadata, tracker, PIDTRACK_FD_NULL,
+					 "web", SHIM("exit", "7")),
+			      7 << 8);
+		ASSERT_EQ(0, seccomp_kill(SYS_unlinkat));
+		pidtrack_next(tracker, &event);
+		_exit(0);
+	}
+	ASSERT_EQ(host, waitpid(host, &status, 0));
+	ASSERT_EQ(SIGSYS, WTERMSIG(status));
+	while (waitpid(-1, &status, 0) > 0)
+		;
+	EXPECT_FALSE(is_pinned(&self->room, "web"));
+	tracker = kept_tracker(_metadata, &self->room);
+	end_cleanly(_metadata, self, tracker);
+}
+
 TEST_RECOVER(one_whose_host_is_killed_between_event_and_acknowledgement)
 {
 	/* the same host, in a process that takes the event and no more */
