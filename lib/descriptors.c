@@ -12,30 +12,146 @@ static int above_targets(const struct pt_descriptors *fds)
 	return fds->moves[fds->n_moves - 1].target + 1;
 }
 
-/* One above the highest descriptor that is needed of the host's. */
-static unsigned int above_sources(const struct pt_descriptors *fds)
-{
-	int highest = 2;
+/* ---- a table of our own ---- */
 
+#define FAR 256	   /* a table that ends there is copied in no time */
+#define FAR_MAX 32 /* are sent; the kernel takes 253 */
+
+/* Where the numbers of those of the host's that are needed are written down. */
+struct sources {
+	int *far[FAR_MAX];
+	size_t n_far;	  /* may be more than there is room for */
+	int highest;	  /* of all */
+	int highest_near; /* of those that are not far */
+};
+
+static void add_source(struct sources *sources, int *source)
+{
+	sources->highest = MAX(sources->highest, *source);
+	if (*source < FAR)
+		sources->highest_near = MAX(sources->highest_near, *source);
+	else if (sources->n_far++ < FAR_MAX)
+		sources->far[sources->n_far - 1] = source;
+}
+
+static void find_sources(struct pt_descriptors *fds,
+			 struct sources *ret_sources)
+{
+	ret_sources->n_far = 0;
+	ret_sources->highest = ret_sources->highest_near = MAX(2, fds->post);
 	for (size_t i = 0; i < fds->n_moves; i++)
-		highest = MAX(highest, fds->moves[i].source);
+		add_source(ret_sources, &fds->moves[i].source);
 	for (size_t i = 0; i < PT_SPECIAL_MAX; i++)
-		highest = MAX(highest, fds->specials[i]);
-	return (unsigned int)highest + 1;
+		add_source(ret_sources, &fds->specials[i]);
+}
+
+/* A message of one byte, with as many descriptors as there is room for. */
+struct parcel {
+	struct msghdr header;
+	struct iovec part;
+	char byte;
+	union {
+		struct cmsghdr rights;
+		char bytes[CMSG_SPACE(FAR_MAX * sizeof(int))];
+	};
+};
+
+static void make_parcel(struct parcel *parcel, size_t n)
+{
+	*parcel = (struct parcel){
+		.header = { .msg_iov = &parcel->part,
+			    .msg_iovlen = 1,
+			    .msg_control = &parcel->rights,
+			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) },
+		.part = { &parcel->byte, 1 },
+	};
+	parcel->rights = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(n * sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	};
+}
+
+void pt_descriptors_post(struct pt_descriptors *fds, const int ends[2])
+{
+	struct sources sources;
+	struct parcel parcel;
+
+	fds->post = -1;
+	find_sources(fds, &sources);
+	if (sources.n_far == 0 || sources.n_far > FAR_MAX || ends[1] < 0 ||
+	    ends[1] >= FAR)
+		return;
+	make_parcel(&parcel, sources.n_far);
+	for (size_t i = 0; i < sources.n_far; i++)
+		((int *)CMSG_DATA(&parcel.rights))[i] = *sources.far[i];
+	if (sys_sendmsg(ends[0], &parcel.header) > 0)
+		fds->post = ends[1];
+}
+
+/* How many there were, or a negative errno. */
+static int receive(int post, int ret_fds[FAR_MAX])
+{
+	struct parcel parcel;
+	size_t n = 0;
+	int r;
+
+	make_parcel(&parcel, FAR_MAX);
+	r = sys_recvmsg(post, &parcel.header);
+	if (r < 0)
+		return r;
+	if (parcel.header.msg_controllen >= CMSG_LEN(0))
+		n = (parcel.rights.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(ret_fds, CMSG_DATA(&parcel.rights), n * sizeof(int));
+	return (int)n;
+}
+
+void pt_descriptors_unpost(struct pt_descriptors *fds)
+{
+	int left[FAR_MAX], n;
+
+	if (fds->post < 0)
+		return;
+	n = receive(fds->post, left);
+	while (n > 0)
+		sys_close(left[--n]);
+	fds->post = -1;
+}
+
+/* Puts those that were sent into our table, and their new numbers down. */
+static int take_far(struct pt_descriptors *fds, const struct sources *sources)
+{
+	int fars[FAR_MAX];
+	int n = receive(fds->post, fars);
+
+	if (n < 0)
+		return n;
+	fds->post = -1;
+	if ((size_t)n != sources->n_far)
+		return -EPERM; /* the kernel withholds some */
+	for (int i = 0; i < n; i++)
+		*sources->far[i] = fars[i];
+	return 0;
 }
 
 /*
- * Makes the table ours; the copy ends where our needs do.  This is also what
- * closes the host's other descriptors, which are many, in one call.
+ * The copy ends where our needs do.  This is also what closes the host's other
+ * descriptors, which are many, in one call.
  */
 int pt_descriptors_own(struct pt_descriptors *fds)
 {
-	int r;
+	struct sources sources;
+	int last, r;
 
 	if (!fds->shared)
 		return 0;
-	r = sys_close_range(above_sources(fds), ~0U, PT_CLOSE_RANGE_UNSHARE);
-	return r < 0 ? sys_unshare(CLONE_FILES) : r;
+	find_sources(fds, &sources);
+	last = fds->post < 0 ? sources.highest : sources.highest_near;
+	r = sys_close_range((unsigned int)last + 1, ~0U,
+			    PT_CLOSE_RANGE_UNSHARE);
+	if (r < 0)
+		return sys_unshare(CLONE_FILES);
+	return fds->post < 0 ? r : take_far(fds, &sources);
 }
 
 /* A copy of @fd that is nobody's target, close-on-exec. */

@@ -36,7 +36,21 @@ struct pt_descriptors {
 	size_t n_moves;
 	int specials[PT_SPECIAL_MAX]; /* -1: not needed */
 	bool shared;		      /* the table is still the parent's */
+	int post; /* whence the child takes what is far; -1: nothing is */
 };
+
+/*
+ * A table is copied up to the highest descriptor that is needed, and of a host
+ * with many that is far: those are sent to the child, so that a launch costs
+ * the same whatever their numbers.  Before the clone, in the host; where they
+ * cannot be sent the table is copied.
+ *
+ * @ends: of a socket pair, the second for the child; or -1
+ */
+void pt_descriptors_post(struct pt_descriptors *fds, const int ends[2]);
+
+/* After it: closes what the child did not take. */
+void pt_descriptors_unpost(struct pt_descriptors *fds);
 
 /*
  * Makes the table the child's own, first of all.

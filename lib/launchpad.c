@@ -30,6 +30,9 @@ int pt_launchpad_new(struct pt_launchpad *pad)
 	pad->report = (void *)((char *)memory + page + PT_STACK_SIZE);
 	pad->ways = PT_WAYS_ALL;
 	pad->suspends = false;
+	/* now, when their numbers are low; launches will do without */
+	if (sys_socketpair(pad->post) < 0)
+		pad->post[0] = pad->post[1] = -1;
 	return 0;
 }
 
@@ -37,9 +40,12 @@ void pt_launchpad_done(struct pt_launchpad *pad)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (pad->memory)
-		sys_unmap(pad->memory, page + PT_STACK_SIZE + page);
+	if (!pad->memory)
+		return;
+	sys_unmap(pad->memory, page + PT_STACK_SIZE + page);
 	pad->memory = NULL;
+	fd_close(pad->post[0]);
+	fd_close(pad->post[1]);
 }
 
 #define SHARED_OFFSET 256
@@ -115,7 +121,8 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 	return 0;
 }
 
-static int attempt_once(struct pt_attempt *attempt,
+static int attempt_once(const struct pt_launchpad *pad,
+			struct pt_attempt *attempt,
 			struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
 	struct pt_report *report = attempt->child.report;
@@ -125,7 +132,10 @@ static int attempt_once(struct pt_attempt *attempt,
 	report->pidfd = -1;
 	attempt->memory_shared = false;
 
+	if (attempt->child.fds.shared)
+		pt_descriptors_post(&attempt->child.fds, pad->post);
 	r = pt_attempt_clone(attempt, &pidfd);
+	pt_descriptors_unpost(&attempt->child.fds);
 	if (r < 0) {
 		*reterr_stage = stage_of_clone(attempt, r);
 		return r;
@@ -250,7 +260,7 @@ static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
 		r = prepare(attempt, reterr_stage);
 		if (r < 0)
 			return r;
-		r = attempt_once(attempt, ret_spawned, reterr_stage);
+		r = attempt_once(pad, attempt, ret_spawned, reterr_stage);
 		pad->suspends = attempt->suspends;
 		if (r >= 0)
 			break;
@@ -347,7 +357,9 @@ int pt_spawn(struct pt_launchpad *pad,
 		.ways = choose_ways(pad, options),
 		.reserve = -1,
 		.suspends = pad->suspends,
-		.child = { .options = options, .report = pad->report },
+		.child = { .options = options,
+			   .report = pad->report,
+			   .fds = { .post = -1 } },
 	};
 	struct pt_child *child = &attempt.child;
 	int r;

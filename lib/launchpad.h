@@ -23,6 +23,7 @@ struct pt_launchpad {
 	struct pt_report *report;
 	uint32_t ways; /* not refused so far */
 	bool suspends; /* a vfork-style clone really shares and suspends */
+	int post[2];   /* owned: a socket pair, see descriptors.h; or -1 */
 };
 
 /*

@@ -794,6 +794,14 @@ static inline int sys_peer(int socket)
 	return pt_sys_result(syscall(SYS_getpeername, socket, &name, &size));
 }
 
+/* Two ends of datagrams. */
+static inline int sys_socketpair(int ret_ends[2])
+{
+	return pt_sys_result(syscall(
+		SYS_socketpair, AF_UNIX,
+		SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_ends));
+}
+
 static inline int sys_sendmsg(int socket, const struct msghdr *message)
 {
 	return pt_sys_result(

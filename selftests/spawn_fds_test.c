@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "launch.h"
+#include "seccomp.h"
 
 #define MANY 400
 
@@ -466,6 +467,120 @@ TEST(a_number_above_the_limit_cannot_be_mapped)
 	map_fails(_metadata, (int)fd_limit(), 2, -EMFILE, -EBADF);
 	map_fails(_metadata, (int)fd_limit(), PIDTRACK_FD_NULL, -EMFILE,
 		  -EBADF);
+}
+
+/* ---- a host with many ---- */
+
+#define FAR 3000
+
+/* Several, all with numbers beyond FAR, and one that is near. */
+static void fars_make(struct __test_metadata *_metadata,
+		      struct pidtrack_fd_map fds[10])
+{
+	struct rlimit limit;
+	char name[16];
+	int i;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (i = 0; i < 9; i++) {
+		snprintf(name, sizeof(name), "far%d", i);
+		fd_move(_metadata, named_fd(_metadata, name, MFD_CLOEXEC),
+			FAR + i);
+		/* what comes low in the copied table is in others' way */
+		fds[i] = (struct pidtrack_fd_map){ 3 + i, FAR + i };
+	}
+	fds[8].child_fd = FAR;
+	fds[9] = (struct pidtrack_fd_map){ 12, named_fd(_metadata, "far9",
+							MFD_CLOEXEC) };
+}
+
+static void fars_said(struct __test_metadata *_metadata,
+		      const struct pidtrack_fd_map fds[10])
+{
+	char name[16];
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "far%d", i);
+		EXPECT_STREQ(named(name),
+			     fd_said(_metadata, fds, 10, fds[i].child_fd));
+	}
+}
+
+static void fars_close(const struct pidtrack_fd_map fds[10])
+{
+	int i;
+
+	for (i = 0; i < 10; i++)
+		close(fds[i].fd);
+}
+
+TEST(descriptors_from_far_are_mapped)
+{
+	struct pidtrack_fd_map fds[10];
+
+	fars_make(_metadata, fds);
+	fars_said(_metadata, fds);
+	fars_close(fds);
+}
+
+TEST(where_they_cannot_be_sent_too)
+{
+	static const int refused[] = { SYS_recvmsg, SYS_sendmsg,
+				       SYS_socketpair };
+	struct pidtrack_fd_map fds[10];
+	int i;
+
+	fars_make(_metadata, fds);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, seccomp_refuse(refused[i], EPERM));
+		fars_said(_metadata, fds);
+	}
+	fars_close(fds);
+}
+
+TEST(no_table_is_copied_up_to_those_that_are_far)
+{
+	static const char *const argv[] = { "/bin/grep", "FDSize",
+					    "/proc/self/status", NULL };
+	struct pidtrack_fd_map fds[10];
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .fds = fds, .n_fds = 8);
+	int size = 0;
+
+	fars_make(_metadata, fds);
+	ASSERT_EQ(1,
+		  sscanf(shim_said(_metadata, &options), "FDSize: %d", &size));
+	EXPECT_GE(FAR / 4, size);
+	fars_close(fds);
+}
+
+/* What the host sent is not left behind, or a pipe would never end. */
+TEST(what_was_sent_to_one_that_failed_is_closed)
+{
+	struct pidtrack_fd_map fds[10];
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"), .fds = fds,
+				       .n_fds = 10);
+	struct launch launch = LAUNCH_NULL;
+	int ends[2];
+	char byte;
+
+	launch_open(_metadata, &launch);
+	fars_make(_metadata, fds);
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(FAR, dup3(ends[1], FAR, O_CLOEXEC));
+	close(ends[1]);
+	/* refused where it would make its table its own */
+	ASSERT_EQ(0, seccomp_refuse(SYS_close_range, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_unshare, EMFILE));
+	launch_fails(_metadata, &launch, &options, -EMFILE, PIDTRACK_STAGE_FDS);
+	fars_close(fds);
+	EXPECT_EQ(0, read(ends[0], &byte, 1));
+	close(ends[0]);
+	launch_close(&launch);
 }
 
 /* ---- the host's own ---- */
