@@ -979,11 +979,12 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  * certain, without a pid, and the status of one that ended and was reaped while
  * no host ran.  The directory that a tracker is given for its pins has one for
  * each process that is to be kept, named by its label: '/' and '%', a dot in
- * front, and all but printable ASCII are %XX, and more than 255 bytes of that
- * are -ENAMETOOLONG.  A host that is killed leaves them; the next takes them up
- * with pidtrack_recover().  The pin of a process goes when its end, the LAST of
- * its events, was acknowledged: at the next pidtrack_next(), or when it is
- * freed after that.  Of a child freed while it runs it goes when that ends.
+ * front, blanks and all but printable ASCII are %XX, with small letters, and
+ * more than 255 bytes of that are -ENAMETOOLONG.  A host that is killed leaves
+ * them; the next takes them up with pidtrack_recover().  The pin of a process
+ * goes when its end, the LAST of its events, was acknowledged: at the next
+ * pidtrack_next(), or when it is freed after that.  Of a child freed while it
+ * runs it goes when that ends.
  *
  * The directory is made if there is none, and a small file system is mounted on
  * it, nosuid, nodev, noexec, for this user alone, whose mounts are not passed
