@@ -283,8 +283,8 @@ const struct command command_fingerprint = {
 	.name = "fingerprint",
 	.operands = "PROCESS",
 	.purpose = "Prints what a process is known by, as one line",
-	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
-		"record file, for the process that it is of.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, a\n"
+		"record file or a pin, for the process that it is of.\n"
 		"\n"
 		"With --compare: the verdict (same, exited, reused, gone,\n"
 		"other-boot, unproven), the evidence and the reason.\n"

@@ -231,8 +231,8 @@ const struct command command_verify = {
 	.name = "verify",
 	.operands = "PROCESS...",
 	.purpose = "Tells whether the processes of records are still there",
-	.more = "PROCESS is a record file, PID:INODE, or PID, which proves\n"
-		"nothing.  Told are the verdict (same, exited, reused, gone,\n"
+	.more = "PROCESS is a record file, a pin, PID:INODE, or PID, which\n"
+		"proves nothing.  Told are the verdict (same, exited, reused, gone,\n"
 		"other-boot, unproven), the reason and the evidence, and of\n"
 		"one that ended how, if that is recorded beside.  This only\n"
 		"looks: nothing is signalled, written, waited for or\n"

@@ -204,8 +204,8 @@ const struct command command_wait = {
 	.name = "wait",
 	.operands = "PROCESS...",
 	.purpose = "Waits until processes end, children or not, and tells how",
-	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
-		"record file, for the process that it is of.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, a\n"
+		"record file or a pin, for the process that it is of.\n"
 		"\n"
 		"Exits as the last PROCESS did: its code, or 128 and its\n"
 		"signal; with 1 if one does not exist or is not in time, 3\n"

@@ -259,11 +259,11 @@ const struct command command_watch = {
 	.operands = "PROCESS|DIR...",
 	.purpose = "Shows the states and events of processes until all have "
 		   "ended",
-	.more = "PROCESS is PID, PID:INODE for one that can be no other, or a\n"
-		"record file, for the process that it is of.  DIR is a\n"
-		"directory of records: the processes of those that are and\n"
-		"come there are watched, and what is removed is told, until\n"
-		"DIR itself is.\n"
+	.more = "PROCESS is PID, PID:INODE for one that can be no other, a\n"
+		"record file or a pin, for the process that it is of.  DIR is\n"
+		"a directory of records or pins: the processes of those that\n"
+		"are and come there are watched, and what is removed is told,\n"
+		"until DIR itself is.\n"
 		"A table in the foreground of a terminal, lines elsewhere.\n"
 		"Ends quietly when nobody reads any more.\n"
 		"\n"
