@@ -706,6 +706,8 @@ static int do_resume(struct pidtrack *tracker, void *argument)
 	struct resume *resume = argument;
 	int r;
 
+	if (tracker->set.statistics.tracked > 0)
+		return -EEXIST;
 	r = read_memfd(resume->fd, &resume->list);
 	if (r >= 0)
 		r = check_room(resume->fd);

@@ -1130,14 +1130,16 @@ int pidtrack_handoff_cancel(struct pidtrack *tracker);
  * used, and is close-on-exec again; where it is not, the process is looked for
  * by its fingerprint.  What is not found either is told with its error: -ESRCH,
  * -ESTALE or -ENODATA, as pidtrack_attach_record() has them.  No other
- * descriptor is touched.  Takes @fd on success, and only then.
+ * descriptor is touched.  Takes @fd on success, and only then.  Before
+ * everything else: a tracker that has processes could have some of them twice.
  *
  * Return: 0; -EINVAL if @fd is no sealed memfd, -EBADF if it is none at all;
  *         -EBADMSG if it holds something else, or is damaged; -EPROTONOSUPPORT
  *         if a later version asks for what this one cannot; -ESTALE if it is
  *         another process's; -EINPROGRESS if this very program has prepared
- *         it, and is still to execute the next; -ENOMEM, -EMFILE, -ENFILE: all
- *         is as it was, try again; -EBUSY, -ECHILD.
+ *         it, and is still to execute the next; -EEXIST if @tracker has
+ *         processes already; -ENOMEM, -EMFILE, -ENFILE: all is as it was, try
+ *         again; -EBUSY, -ECHILD.
  *
  * Linux 5.4; certain since 6.9 (pidfs).
  */

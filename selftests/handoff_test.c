@@ -913,6 +913,34 @@ TEST(whoever_has_prepared_it_does_not_resume_it)
 	pidtrack_free(tracker);
 }
 
+/* They may be the same, as after a recovery: each would be told of twice. */
+TEST(a_tracker_that_has_processes_resumes_nothing)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack *other = tracker_start(_metadata, 0);
+	struct pidtrack_recovery *recovery = NULL;
+	struct gate gate = gate_make(_metadata);
+	struct gate its = gate_make(_metadata);
+	struct pidtrack_process *first, *process;
+	int fd;
+
+	first = shim_start_at(_metadata, tracker, &gate, 7);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	process = shim_start_at(_metadata, other, &its, 3);
+	EXPECT_EQ(-EEXIST, pidtrack_handoff_resume(other, fd, &recovery));
+	gate_open(&its);
+	ASSERT_EXITED(other, process, 3 << 8);
+	pidtrack_process_free(process);
+	ASSERT_NO_EVENT(other);
+	EXPECT_EQ(-EINPROGRESS, pidtrack_handoff_resume(other, fd, &recovery));
+	pidtrack_free(other);
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, first, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
 TEST(a_frozen_tracker_is_freed_whole)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
