@@ -86,14 +86,23 @@ static int hear_error(int socket, uint64_t tag)
 
 /* ---- connections ---- */
 
-/* Whether it is one who holds, and for us. */
+/*
+ * Whether it is one who holds, and for us.  What another user gave us for our
+ * own could be anybody, whom we would signal.
+ */
 static int greet(struct pt_store *store, int socket)
 {
 	char bytes[64];
 	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
 	struct iovec part;
+	uid_t user;
 	int r;
 
+	r = sys_peer_user(socket, &user);
+	if (r < 0)
+		return r;
+	if (user != geteuid())
+		return -EPERM;
 	pt_text_field(&text, "HELLO=1\nTAG=", ++store->tag);
 	part = part_of(&text);
 	r = pt_message_send(socket, &part, 1, -1);

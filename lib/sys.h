@@ -802,6 +802,19 @@ static inline int sys_socketpair(int ret_ends[2])
 		SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_ends));
 }
 
+/* Who listened where @socket is connected to, when that began. */
+static inline int sys_peer_user(int socket, uid_t *ret_uid)
+{
+	struct ucred ucred;
+	socklen_t size = sizeof(ucred);
+	int r = pt_sys_result(syscall(SYS_getsockopt, socket, SOL_SOCKET,
+				      SO_PEERCRED, &ucred, &size));
+
+	if (r >= 0)
+		*ret_uid = ucred.uid;
+	return r;
+}
+
 static inline int sys_sendmsg(int socket, const struct msghdr *message)
 {
 	return pt_sys_result(

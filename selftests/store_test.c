@@ -1282,6 +1282,60 @@ TEST_F(store, bad_answers_are_errors_and_lose_no_descriptor)
 	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
+/* Listens as somebody else, and greets everybody. */
+static void serve_as_another(struct __test_metadata *_metadata, int listener,
+			     int ready)
+{
+	static struct service_message message;
+	char text[64];
+
+	become_nobody(_metadata);
+	ASSERT_EQ(0, listen(listener, 5));
+	ASSERT_EQ(1, write(ready, "", 1));
+	for (;;) {
+		int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		while (service_receive(peer, &message) > 0) {
+			const char *tag = strstr(message.text, "TAG=");
+			int n = snprintf(text, sizeof(text), "%s\nERRNO=0\n",
+					 tag ? tag : "");
+
+			service_send(peer, text, (size_t)n, NULL, 0);
+		}
+		close(peer);
+	}
+}
+
+/* What that gave us for our own could be anybody. */
+TEST_F(store, a_hold_of_another_user_is_not_trusted)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.flags = 0, .store = self->socket.text);
+	struct pidtrack *tracker = NULL;
+	int listener, ready[2], status;
+	char byte;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		SKIP(return, "no other user to become: not root");
+	memcpy(name.sun_path, self->socket.text, strlen(self->socket.text));
+	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, bind(listener, (struct sockaddr *)&name, sizeof(name)));
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	pid = fork();
+	if (!pid)
+		serve_as_another(_metadata, listener, ready[1]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_EQ(-EPERM, pidtrack_new(&options, &tracker));
+	pidtrack_free(tracker);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	close(listener);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 /* ---- the service manager's protocol ---- */
 
 static int new_tracker(const char *store)
