@@ -478,7 +478,7 @@ static int add_stored(struct pt_store_list *list, const char *name, int pidfd,
 	return 0;
 }
 
-/* "FDNAME=…", and "PAYLOAD=…" behind it if there is one. */
+/* "FDNAME=…", and "PAYLOAD=…" behind it if there is one that can be read. */
 static int take_stored(struct pt_store_list *list, struct pt_span *rest,
 		       int pidfd)
 {
@@ -501,7 +501,9 @@ static int take_stored(struct pt_store_list *list, struct pt_span *rest,
 	    !pt_line_has(line, "PAYLOAD=", &value))
 		return r;
 	*rest = left;
-	return pt_span_unescape(value, &stored->payload, &stored->payload_size);
+	r = pt_span_unescape(value, &stored->payload, &stored->payload_size);
+	/* a hold takes any text; one that is damaged is to hide nobody */
+	return r == -EBADMSG ? 0 : r;
 }
 
 /* One message of them, and where the next begins. */

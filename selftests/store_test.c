@@ -1128,6 +1128,53 @@ TEST_HOLD(a_payload_goes_along_as_it_is_in_the_end)
 	life_end(_metadata, &life);
 }
 
+/* Stores the process that calls it, not by the library. */
+static void store_by_hand(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(store) * self, const char *payload)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	static struct service_message answer;
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	char text[256];
+	struct stat file;
+	int fd, n;
+
+	ASSERT_EQ(0, fstat(pidfd, &file));
+	memcpy(name.sun_path, self->socket.text, strlen(self->socket.text));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&name, sizeof(name)));
+	n = snprintf(text, sizeof(text),
+		     "TAG=1\nFDSTORE=1\nFDNAME=pidtrack.%llu.web\nPAYLOAD=%s",
+		     (unsigned long long)file.st_ino, payload);
+	ASSERT_EQ(n, service_send(fd, text, (size_t)n, &pidfd, 1));
+	ASSERT_GT(service_receive(fd, &answer), 0);
+	EXPECT_STREQ("TAG=1\nERRNO=0\n", answer.text);
+	close(fd);
+	close(pidfd);
+}
+
+static void find_parent(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	struct pidtrack_process *process =
+		recover_web(_metadata, tracker, PIDTRACK_VERDICT_SAME);
+	size_t size = 1;
+
+	EXPECT_EQ(getppid(), pidtrack_process_pid(process));
+	EXPECT_NULL(pidtrack_process_payload(process, &size));
+	EXPECT_EQ(0, size);
+	pidtrack_free(tracker);
+}
+
+TEST_HOLD(a_payload_that_cannot_be_read_is_none_and_hides_nobody)
+{
+	struct life life;
+
+	store_by_hand(_metadata, self, "50%");
+	life = live(_metadata, self, find_parent);
+	life_end(_metadata, &life);
+}
+
 /* ---- a store that does not keep to the protocol ---- */
 
 static uint32_t chance(uint32_t *seed)
