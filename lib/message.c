@@ -70,6 +70,20 @@ int pt_message_send(int socket, const struct iovec *parts, size_t n, int fd)
 	return pt_message_send_as(socket, parts, n, fd, 0);
 }
 
+int pt_message_send_now(int socket, const struct iovec *part)
+{
+	const struct msghdr header = {
+		.msg_iov = (struct iovec *)part,
+		.msg_iovlen = 1,
+	};
+	int r;
+
+	do {
+		r = sys_sendmsg(socket, &header);
+	} while (r == -EINTR);
+	return MIN(r, 0);
+}
+
 int pt_message_send_as(int socket, const struct iovec *parts, size_t n, int fd,
 		       pid_t pid)
 {

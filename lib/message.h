@@ -27,7 +27,10 @@ int pt_message_connect(const char *address, int type);
 /* @fd: goes along, unless it is -1 */
 int pt_message_send(int socket, const struct iovec *parts, size_t n, int fd);
 
-/* The same, @pid being told as the sender where that is allowed. */
+/* The same of one part, but -EAGAIN where it would have to wait. */
+int pt_message_send_now(int socket, const struct iovec *part);
+
+/* As the first, @pid being told as the sender where that is allowed. */
 int pt_message_send_as(int socket, const struct iovec *parts, size_t n, int fd,
 		       pid_t pid);
 

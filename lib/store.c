@@ -384,14 +384,17 @@ void pt_store_let_go(struct pt_store *store, const char *label, uint64_t inode)
 	char bytes[1024];
 	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
 	struct iovec part;
+	int r;
 
 	if (store->socket < 0)
 		return;
 	pt_text_string(&text, "FDSTOREREMOVE=1\nFDNAME=");
 	add_name(&text, inode, label);
 	part = part_of(&text);
-	/* where that fails, nobody is kept there any more */
-	(void)pt_message_send(store->socket, &part, 1, -1);
+	/* where that fails otherwise, nobody is kept there any more */
+	r = store->stuck ? pt_message_send_now(store->socket, &part) :
+			   pt_message_send(store->socket, &part, 1, -1);
+	store->stuck = r == -ETIMEDOUT || r == -EAGAIN;
 }
 
 int pt_store_pay(struct pt_store *store, const char *label, uint64_t inode,

@@ -18,6 +18,7 @@ struct pt_store {
 	char *address; /* owned: of its socket */
 	bool service;  /* it is the service manager's */
 	int socket;    /* connected; -1: no more */
+	bool stuck;    /* it had no room for the last that was let go */
 	uint64_t tag;  /* of the last request: what it is answered by */
 };
 
@@ -69,7 +70,10 @@ int pt_store_keep(const struct pt_deposit *deposit, int socket, int pidfd);
 void pt_store_take_back(const struct pt_deposit *deposit, int socket,
 			int pidfd);
 
-/* Has it kept no longer, if it was; does not wait for that. */
+/*
+ * Has it kept no longer, if it was; does not wait for that, nor more than once
+ * for room to say so: what cannot be said is kept as long as the store lives.
+ */
 void pt_store_let_go(struct pt_store *store, const char *label, uint64_t inode);
 
 /* Another payload for one that is kept, where it goes along. */

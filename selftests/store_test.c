@@ -863,6 +863,44 @@ TEST_STORE(one_that_does_not_answer_is_an_error_after_a_while)
 	await_stored(_metadata, self, 0);
 }
 
+#define STUCK 40 /* messages: more than it has room for unread */
+
+static void find_it_stuck(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	const struct pidtrack_event *event;
+	char label[16];
+	int i;
+
+	for (i = 0; i < STUCK; i++) {
+		snprintf(label, sizeof(label), "%d", i);
+		start(_metadata, tracker, life, label, 7);
+	}
+	say(_metadata, life, 0);
+	hear(_metadata, life);
+	for (i = 0; i < STUCK; i += !!(event->flags & PIDTRACK_EVENT_LAST))
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+/* Whoever loses its patience with each of them has none left here. */
+TEST_F(store, one_that_is_stuck_is_waited_for_once)
+{
+	struct life life;
+
+	if (!begin_service(_metadata, self))
+		return;
+	self->gate = gate_make(_metadata);
+	life = live(_metadata, self, find_it_stuck);
+	hear(_metadata, &life);
+	ASSERT_EQ(0, kill(store_pid(self), SIGSTOP));
+	gate_open(&self->gate);
+	say(_metadata, &life, 0);
+	life_end(_metadata, &life);
+	ASSERT_EQ(0, kill(store_pid(self), SIGCONT));
+}
+
 static void find_it_full(struct __test_metadata *_metadata, struct life *life)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
