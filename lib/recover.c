@@ -12,7 +12,8 @@
 
 struct known {
 	uint64_t inode;
-	struct pidtrack_process *process; /* or NULL: it is listed */
+	struct pidtrack_process *process; /* or NULL: it is listed, */
+	struct pidtrack_recovered *own;	  /* by this pin */
 };
 
 struct knowns {
@@ -85,22 +86,20 @@ static void recover_done(struct recover *recover)
 }
 
 /*
- * Whether it is tracked; if it came without being known as kept, as over exec,
- * it is now.
+ * Whether it is tracked, or listed; NULL if it is not.  If it came without
+ * being known as kept, as over exec, it is now.
  */
-static bool is_known(const struct knowns *knowns, uint64_t inode,
-		     const char *label)
+static const struct known *find_known(const struct knowns *knowns,
+				      uint64_t inode, const char *label)
 {
 	const struct known wanted = { .inode = inode };
 	struct known *known = bsearch(&wanted, knowns->list, knowns->n,
 				      sizeof(*knowns->list), by_inode);
 
-	if (!known)
-		return false;
-	if (known->process && label && known->process->label &&
+	if (known && known->process && label && known->process->label &&
 	    strcmp(label, known->process->label) == 0)
 		known->process->kept = true;
-	return true;
+	return known;
 }
 
 /* What no label can be is none. */
@@ -132,16 +131,18 @@ static int list_one(struct recover *recover, const struct pt_pins *pins,
 		return 0;
 	}
 	found = r >= 0;
-	if (found && is_known(knowns, inode, recovered.label))
+	if (found && find_known(knowns, inode, recovered.label))
 		return 0;
 	r = pt_recovery_add(recover->recovery, &recovered,
 			    &recover->owns[recover->n]);
 	if (r < 0)
 		return r;
-	recover->n++;
 	if (found)
-		knowns->list[knowns->n + knowns->n_more++] =
-			(struct known){ .inode = inode };
+		knowns->list[knowns->n + knowns->n_more++] = (struct known){
+			.inode = inode,
+			.own = recover->owns[recover->n],
+		};
+	recover->n++;
 	return 0;
 }
 
@@ -163,27 +164,39 @@ static bool has_label(const struct pt_stored *stored)
 }
 
 /* What a store keeps comes with all that there is to know. */
+static int list_one_stored(struct recover *recover, const struct knowns *knowns,
+			   struct pt_stored *stored)
+{
+	const struct pidtrack_recovered recovered = {
+		.name = stored->name,
+		.label = has_label(stored) ? stored->label : NULL,
+	};
+	const struct known *known = NULL;
+	int r;
+
+	/* what it is named by will do where there is no room for it */
+	if (stored->error == 0 || stored->error == -EMFILE)
+		known = find_known(knowns, stored->inode, stored->label);
+	if (known && known->own && stored->payload)
+		return pt_recovery_pay(known->own, stored->payload,
+				       stored->payload_size);
+	if (known)
+		return 0;
+	r = pt_recovery_add(recover->recovery, &recovered,
+			    &recover->owns[recover->n]);
+	if (r < 0)
+		return r;
+	recover->from[recover->n++] = stored;
+	return 0;
+}
+
 static int list_stored(struct recover *recover, const struct knowns *knowns)
 {
-	for (size_t i = 0; i < recover->stored.n; i++) {
-		struct pt_stored *stored = &recover->stored.all[i];
-		const struct pidtrack_recovered recovered = {
-			.name = stored->name,
-			.label = has_label(stored) ? stored->label : NULL,
-		};
-		int r;
+	int r = 0;
 
-		/* what it is named by will do where there is no room for it */
-		if ((stored->error == 0 || stored->error == -EMFILE) &&
-		    is_known(knowns, stored->inode, stored->label))
-			continue;
-		r = pt_recovery_add(recover->recovery, &recovered,
-				    &recover->owns[recover->n]);
-		if (r < 0)
-			return r;
-		recover->from[recover->n++] = stored;
-	}
-	return 0;
+	for (size_t i = 0; i < recover->stored.n && r >= 0; i++)
+		r = list_one_stored(recover, knowns, &recover->stored.all[i]);
+	return r;
 }
 
 static int reserve(struct recover *recover, size_t n)
@@ -316,10 +329,15 @@ static void recover_pin(struct pidtrack *tracker,
 	fd = own->label ? open_or_remove(tracker->set.keeper.pins, own->name) :
 			  -EBADMSG;
 	r = fd < 0 ? fd : pt_attach_kept(tracker, fd, own->label, &process);
-	if (r < 0)
+	if (r < 0) {
 		tell_error(own, r);
-	else
-		tell_process(own, process);
+		return;
+	}
+	/* it is stored, too */
+	if (!process->payload && own->payload)
+		(void)pt_payload_new(own->payload, own->payload_size,
+				     &process->payload);
+	tell_process(own, process);
 }
 
 /* ---- all of them ---- */

@@ -1166,6 +1166,26 @@ TEST_HOLD(a_payload_goes_along_as_it_is_in_the_end)
 	life_end(_metadata, &life);
 }
 
+/* Where no process carries its own. */
+TEST_HOLD(of_one_that_is_pinned_too_the_payload_is_not_lost)
+{
+	struct life life;
+	pid_t pid;
+
+	if (pidtrack_feature_probe(PIDTRACK_FEATURE_PIN) < 0)
+		SKIP(return, "no pins here");
+	if (!room_make(_metadata, &self->room))
+		return;
+	life = live(_metadata, self, live_with_another_payload);
+	pid = hear(_metadata, &life);
+	life_kill(_metadata, &life);
+	gate_open(&self->gate);
+	reap(_metadata, pid, 7);
+	life = live(_metadata, self, find_another_payload);
+	life_end(_metadata, &life);
+	EXPECT_EQ(1, mounts_at(self->room.path));
+}
+
 /* Stores the process that calls it, not by the library. */
 static void store_by_hand(struct __test_metadata *_metadata,
 			  FIXTURE_DATA(store) * self, const char *payload)
