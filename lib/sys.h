@@ -211,10 +211,14 @@ static inline int sys_prctl(int option, unsigned long a, unsigned long b)
 #define PT_SYS_SETRESUID SYS_setresuid32
 #define PT_SYS_SETRESGID SYS_setresgid32
 #define PT_SYS_SETGROUPS SYS_setgroups32
+#define PT_SYS_GETUID SYS_getuid32
+#define PT_SYS_GETGID SYS_getgid32
 #else
 #define PT_SYS_SETRESUID SYS_setresuid
 #define PT_SYS_SETRESGID SYS_setresgid
 #define PT_SYS_SETGROUPS SYS_setgroups
+#define PT_SYS_GETUID SYS_getuid
+#define PT_SYS_GETGID SYS_getgid
 #endif
 
 static inline int sys_setuid_all(uid_t uid)
@@ -351,14 +355,15 @@ static inline pid_t sys_getpid(void)
 	return pt_sys_result(syscall(SYS_getpid));
 }
 
+/* Where there are two, the old one has 16 bits for it. */
 static inline uid_t sys_getuid(void)
 {
-	return (uid_t)syscall(SYS_getuid);
+	return (uid_t)syscall(PT_SYS_GETUID);
 }
 
 static inline gid_t sys_getgid(void)
 {
-	return (gid_t)syscall(SYS_getgid);
+	return (gid_t)syscall(PT_SYS_GETGID);
 }
 
 static inline pid_t sys_getppid(void)
