@@ -653,6 +653,8 @@ static void take_over(struct pt_set *set, struct heir *heir)
 		return;
 	}
 	process->pidfd = heir->pidfd;
+	if (process->kept)
+		pt_keeper_doubt(&set->keeper);
 	pt_set_restore(set, process);
 	if (heir->told)
 		pt_recovery_conclude(heir->told, process, &heir->comparison, 0);

@@ -154,6 +154,12 @@ int pt_keeper_keep_again(const struct pt_keeper *keeper,
 	return r == -EEXIST ? 0 : r;
 }
 
+void pt_keeper_doubt(const struct pt_keeper *keeper)
+{
+	if (keeper->store)
+		pt_store_doubt(keeper->store);
+}
+
 void pt_keeper_lose(const struct pt_keeper *keeper)
 {
 	if (keeper->store)

@@ -56,7 +56,7 @@ bool pt_keeper_is_open(const struct pt_keeper *keeper);
 /*
  * Before one is claimed.
  *
- * Return: 0; 1 if the store has forgotten all that it kept; an error if it is
+ * Return: 0; 1 if the store may have forgotten whom it kept; an error if it is
  *         not there.
  */
 int pt_keeper_ensure(const struct pt_keeper *keeper);
@@ -89,6 +89,12 @@ int pt_keeper_keep(const struct pt_keeper *keeper,
 /* Gives one to a store that has forgotten it; 0 also if it has not. */
 int pt_keeper_keep_again(const struct pt_keeper *keeper,
 			 const struct pt_keepsake *keepsake, int pidfd);
+
+/*
+ * One came over exec, and is to be kept: by the store, too, which may have been
+ * begun anew before we connected to it.
+ */
+void pt_keeper_doubt(const struct pt_keeper *keeper);
 
 /* Not all could be given: pt_keeper_ensure() shall be 1 once more. */
 void pt_keeper_lose(const struct pt_keeper *keeper);

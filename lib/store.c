@@ -132,11 +132,20 @@ int pt_store_ensure(struct pt_store *store)
 {
 	int r;
 
-	if (store->socket >= 0 && !pt_message_ended(store->socket))
-		return 0;
+	if (store->socket >= 0 && !pt_message_ended(store->socket)) {
+		r = store->doubted;
+		store->doubted = false;
+		return r;
+	}
 	store->socket = fd_close(store->socket);
 	r = connect_store(store);
 	return r < 0 ? r : 1;
+}
+
+void pt_store_doubt(struct pt_store *store)
+{
+	/* the service manager does not forget while its service goes on */
+	store->doubted = !store->service;
 }
 
 static int address_of_service(char **ret_address)

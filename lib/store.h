@@ -18,6 +18,7 @@ struct pt_store {
 	char *address; /* owned: of its socket */
 	bool service;  /* it is the service manager's */
 	int socket;    /* connected; -1: no more */
+	bool doubted;  /* not all that it is to keep may be there */
 	bool stuck;    /* it had no room for the last that was let go */
 	uint64_t tag;  /* of the last request: what it is answered by */
 };
@@ -36,9 +37,13 @@ struct pt_store *pt_store_close(struct pt_store *store);
 /*
  * Connects again where the other side has ended: then it knows nobody any more.
  *
- * Return: 1 if it did, 0 if there was no need; as pt_store_open().
+ * Return: 1 if it did, or that may have been so before; 0 if there was no need;
+ *         as pt_store_open().
  */
 int pt_store_ensure(struct pt_store *store);
+
+/* Somebody is to be kept there who was given to it by another connection. */
+void pt_store_doubt(struct pt_store *store);
 
 /* One to be kept: all of the message that is known beforehand. */
 struct pt_deposit {

@@ -7,11 +7,13 @@
  *
  *	thread				its tracker has one
  *	again				hands over to itself first, once
+ *	recover				what is kept, and that is nobody else
  *	descriptors			tries with none first, then with one,
  *... allocations			the same; the static one only evidence
  *says that, too
  *
- * with the pins of PIDTRACK_TEST_PINS, if that is set.
+ * with the pins of PIDTRACK_TEST_PINS, and the store of PIDTRACK_TEST_STORE, if
+ * they are set.
  *
  *	short -ERRNO			of all trials that failed
  *	resumed -ERRNO			and nothing else, if that failed
@@ -281,13 +283,15 @@ int main(int argc, char **argv)
 {
 	struct pidtrack_options options =
 		PIDTRACK_OPTIONS(.pins = getenv("PIDTRACK_TEST_PINS"));
-	struct pidtrack_recovery *recovery;
+	struct pidtrack_recovery *recovery, *kept;
+	const struct pidtrack_recovered *recovered;
 	struct pidtrack *tracker;
 	int r;
 
 	if (argc < 2)
 		return 1;
 	says_evidence = is_asked(argv, "evidence");
+	options.store = getenv("PIDTRACK_TEST_STORE");
 	options.flags = is_asked(argv, "thread") ? PIDTRACK_THREAD : 0;
 	if (pidtrack_new(&options, &tracker) < 0)
 		return 1;
@@ -299,6 +303,12 @@ int main(int argc, char **argv)
 	if (is_asked(argv, "again")) {
 		pidtrack_recovery_free(recovery);
 		hand_over(tracker, argv);
+	}
+	if (is_asked(argv, "recover")) {
+		if (pidtrack_recover(tracker, &kept) < 0 ||
+		    pidtrack_recovery_next(kept, &recovered) != 0)
+			return 1;
+		pidtrack_recovery_free(kept);
 	}
 	take_recovered(recovery);
 	take_events(tracker);

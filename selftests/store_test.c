@@ -1041,6 +1041,38 @@ TEST_HOLD(where_it_was_begun_anew_it_is_given_all_again)
 	await_stored(_metadata, self, 0);
 }
 
+static void hand_over(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	const char *heir = getenv("PIDTRACK_TEST_HEIR");
+	char number[16];
+	int fd;
+
+	start_web(_metadata, tracker, life);
+	hear(_metadata, life);
+	setenv("PIDTRACK_TEST_STORE", life->self->where, 1);
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	snprintf(number, sizeof(number), "%d", fd);
+	dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+	execl(heir, "heir", number, "recover", NULL);
+	ASSERT_TRUE(false);
+}
+
+TEST_HOLD(where_that_was_before_a_handoff_the_heir_gives_all_again)
+{
+	struct life life = live(_metadata, self, hand_over);
+
+	hear(_metadata, &life);
+	end_hold(self, SIGKILL);
+	if (!begin_hold(_metadata, self))
+		return;
+	say(_metadata, &life, 0);
+	await_stored(_metadata, self, 1);
+	gate_open(&self->gate);
+	life_end(_metadata, &life);
+	await_stored(_metadata, self, 0);
+}
+
 static void keep_two(struct __test_metadata *_metadata, struct life *life)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
