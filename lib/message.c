@@ -29,15 +29,25 @@ int pt_message_connect(const char *address, int type)
 	return r < 0 ? r : fd_take(&fd);
 }
 
+int pt_message_await(struct pollfd *fd)
+{
+	const int64_t end_ms = sys_now_ns() / 1000000 + PT_MESSAGE_WAIT;
+	int64_t left_ms = PT_MESSAGE_WAIT;
+	int r;
+
+	/* there are hosts whose threads are interrupted all the time */
+	while ((r = sys_ppoll_for(fd, (int)left_ms)) == -EINTR) {
+		left_ms = end_ms - sys_now_ns() / 1000000;
+		left_ms = MAX(left_ms, 0);
+	}
+	return r == 0 ? -ETIMEDOUT : r;
+}
+
 static int await(int socket, short events)
 {
 	struct pollfd ready = { .fd = socket, .events = events };
-	int r;
 
-	do {
-		r = sys_ppoll_for(&ready, PT_MESSAGE_WAIT);
-	} while (r == -EINTR);
-	return r == 0 ? -ETIMEDOUT : r;
+	return pt_message_await(&ready);
 }
 
 /* Appends one; returns the next. */

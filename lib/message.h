@@ -6,6 +6,7 @@
 #ifndef PT_MESSAGE_H
 #define PT_MESSAGE_H
 
+#include <poll.h>
 #include <sys/uio.h>
 
 #include "base.h"
@@ -48,6 +49,9 @@ int pt_message_receive(int socket, struct pt_message *message);
 
 /* Closes those descriptors from @from on. */
 void pt_message_drop(struct pt_message *message, size_t from);
+
+/* Waits for what the other side does: > 0; -ETIMEDOUT. */
+int pt_message_await(struct pollfd *fd);
 
 /* Whether the other side has closed its end. */
 bool pt_message_ended(int socket);

@@ -327,14 +327,10 @@ static int await_service(int socket, pid_t host)
 		return r;
 	r = pt_message_send_as(socket, &part, 1, other, host);
 	sys_close(other);
-	while (r >= 0) {
-		r = sys_ppoll_for(&closed, PT_MESSAGE_WAIT);
-		if (r > 0)
-			break;
-		r = r == 0 ? -ETIMEDOUT : (r == -EINTR ? 0 : r);
-	}
+	if (r >= 0)
+		r = pt_message_await(&closed);
 	sys_close(closed.fd);
-	return r < 0 ? r : 0;
+	return MIN(r, 0);
 }
 
 int pt_store_keep(const struct pt_deposit *deposit, int socket, int pidfd)

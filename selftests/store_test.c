@@ -8,6 +8,7 @@
  * they leave comes to it and is reaped by it.
  */
 #include <stddef.h>
+#include <sys/time.h>
 
 #include "files.h"
 #include "mounts.h"
@@ -861,6 +862,39 @@ TEST_STORE(one_that_does_not_answer_is_an_error_after_a_while)
 	life_end(_metadata, &life);
 	ASSERT_EQ(0, kill(store_pid(self), SIGCONT));
 	await_stored(_metadata, self, 0);
+}
+
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+static void ask_with_signals(struct __test_metadata *_metadata,
+			     struct life *life)
+{
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } };
+	const struct sigaction action = { .sa_handler = do_nothing };
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	struct pidtrack_recovery *recovery;
+
+	say(_metadata, life, 0);
+	hear(_metadata, life);
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	EXPECT_EQ(-ETIMEDOUT, pidtrack_recover(tracker, &recovery));
+	pidtrack_free(tracker);
+}
+
+/* As the runtime of Go sends them to itself. */
+TEST_HOLD(it_is_not_waited_for_longer_where_signals_come_all_the_time)
+{
+	struct life life = live(_metadata, self, ask_with_signals);
+
+	hear(_metadata, &life);
+	ASSERT_EQ(0, kill(store_pid(self), SIGSTOP));
+	say(_metadata, &life, 0);
+	life_end(_metadata, &life);
+	ASSERT_EQ(0, kill(store_pid(self), SIGCONT));
 }
 
 #define STUCK 40 /* messages: more than it has room for unread */
