@@ -183,6 +183,35 @@ test_what_a_host_said_before_it_ended_is_done() {
 	END
 }
 
+test_what_was_said_before_a_list_was_asked_for_is_done_by_then() {
+	begin_hold
+	host <<-'END'
+		def names(first, last):
+		    return ["FDNAME=pidtrack.1.%d" % i for i in range(first, last)]
+
+		s, dead = connect(), connect()
+		# whose end is told before what it said, as it has not read all
+		send(dead, "HELLO=1\nTAG=1")
+		for i in range(30):
+		    is_(store(s, "pidtrack.1.%d" % i, me), 0)
+		os.kill(holder, signal.SIGSTOP)
+		send(s, "FDLIST=0\nTAG=1")
+		for name in names(10, 20):
+		    send(s, "FDSTOREREMOVE=1\n" + name)
+		for name in names(20, 30):
+		    send(dead, "FDSTOREREMOVE=1\n" + name)
+		dead.close()
+		another = connect()
+		send(another, "HELLO=1\nTAG=1")
+		send(another, "FDLIST=0\nTAG=2")
+		os.kill(holder, signal.SIGCONT)
+		is_(hear(s, 1)[1][1:], names(0, 20))
+		is_(hear(another, 1)[0], 0)
+		is_(hear(another, 2)[1][1:], names(0, 10))
+	END
+	end_hold
+}
+
 test_a_name_or_a_label_is_there_once() {
 	begin_hold
 	host <<-'END'

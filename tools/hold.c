@@ -189,7 +189,7 @@ static bool take_events(struct serving *serving)
 			accept_one(serving);
 		else if (fd == serving->signals)
 			ends = take_signal(serving) || ends;
-		else if (hold_peer_serve(&serving->holding.hold, fd) < 0)
+		else if (hold_peer_serve(&serving->holding, fd) < 0)
 			close_peer(serving, fd);
 	}
 	return ends;

@@ -8,17 +8,7 @@
 
 #include <stdbool.h>
 
-#include "held.h"
-
-#define HOLD_PEERS_MAX 64
-
-/* All that is handed over. */
-struct holding {
-	struct hold hold;
-	int listener;
-	int peers[HOLD_PEERS_MAX];
-	size_t n_peers;
-};
+#include "hold_peer.h"
 
 /*
  * Executes @program in our place.  Returns only if that cannot be: a negative

@@ -153,7 +153,7 @@ static int receive(int socket, struct message *ret_message)
 	n = recvmsg(socket, &header, MSG_DONTWAIT);
 	if (n < 0)
 		/* it has ended; what it sent before is still to be read */
-		return errno == ECONNRESET ? -EAGAIN : -errno;
+		return errno == ECONNRESET ? -EINTR : -errno;
 	take_fds(&header, ret_message);
 	ret_message->size = (size_t)n;
 	if (header.msg_flags & MSG_TRUNC)
@@ -176,9 +176,40 @@ static int store(struct hold *hold, struct message *message,
 	return r;
 }
 
-static int obey(struct hold *hold, int socket, struct message *message,
+static int serve_one(struct holding *holding, int socket);
+
+#define BACKLOG_MAX 1024 /* messages: more than a socket has room for */
+
+static void catch_up(struct holding *holding, int asking)
+{
+	if (holding->catches_up)
+		return;
+	holding->catches_up = true;
+	for (size_t i = 0; i < holding->n_peers; i++) {
+		int peer = holding->peers[i], r = 1;
+
+		if (peer == asking)
+			continue;
+		for (int n = 0; r > 0 && n < BACKLOG_MAX; n++)
+			r = serve_one(holding, peer);
+		/* it is closed at its turn, as its end is there to be read */
+		if (r < 0)
+			shutdown(peer, SHUT_RDWR);
+	}
+	holding->catches_up = false;
+}
+
+static int list(struct holding *holding, int socket,
 		const struct hold_request *request)
 {
+	catch_up(holding, socket);
+	return answer_list(&holding->hold, socket, request);
+}
+
+static int obey(struct holding *holding, int socket, struct message *message,
+		const struct hold_request *request)
+{
+	struct hold *hold = &holding->hold;
 	int r = 0;
 
 	if (request->asked == HOLD_STORE)
@@ -186,7 +217,7 @@ static int obey(struct hold *hold, int socket, struct message *message,
 	else if (message->n_fds > 0)
 		r = -EBADMSG;
 	else if (request->asked == HOLD_LIST)
-		return answer_list(hold, socket, request);
+		return list(holding, socket, request);
 	else if (request->asked == HOLD_REMOVE)
 		r = hold_let_go(hold, request->name);
 	else if (request->asked == HOLD_PAY)
@@ -202,7 +233,8 @@ static bool is_malformed(int error)
 	return error == -EMSGSIZE || error == -EBADMSG || error == -EMFILE;
 }
 
-int hold_peer_serve(struct hold *hold, int socket)
+/* Return: 1; 0 if there was no message; as hold_peer_serve(). */
+static int serve_one(struct holding *holding, int socket)
 {
 	struct hold_request request = { 0 };
 	struct message message;
@@ -210,7 +242,7 @@ int hold_peer_serve(struct hold *hold, int socket)
 
 	r = receive(socket, &message);
 	if (r == -EAGAIN || r == -EINTR)
-		return 0;
+		return r == -EINTR;
 	if (r < 0 && !is_malformed(r))
 		return r;
 	malformed = r;
@@ -219,11 +251,18 @@ int hold_peer_serve(struct hold *hold, int socket)
 	if (malformed < 0 || r < 0)
 		r = answer_error(socket, &request, malformed ? malformed : r);
 	else
-		r = obey(hold, socket, &message, &request);
+		r = obey(holding, socket, &message, &request);
 	while (message.n_fds > 0)
 		close(message.fds[--message.n_fds]);
 	/* likewise; its end is told by the next to be read */
-	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+	return r < 0 && r != -EPIPE && r != -ECONNRESET ? r : 1;
+}
+
+int hold_peer_serve(struct holding *holding, int socket)
+{
+	int r = serve_one(holding, socket);
+
+	return r < 0 ? r : 0;
 }
 
 int hold_peer_check(int socket)

@@ -6,15 +6,29 @@
 #ifndef HOLD_PEER_H
 #define HOLD_PEER_H
 
+#include <stdbool.h>
+
 #include "held.h"
 
+#define HOLD_PEERS_MAX 64
+
+/* All that there is: what is handed over to the next that is executed. */
+struct holding {
+	struct hold hold;
+	int listener;
+	int peers[HOLD_PEERS_MAX];
+	size_t n_peers;
+	bool catches_up; /* but for this: hold_peer_serve() is in it */
+};
+
 /*
- * Takes one message.
+ * Takes one message; but before a list, all that others have sent by then: a
+ * host that is no more may have let go of what the next asks for.
  *
  * Return: 0; a negative errno if the connection is to be closed: it has ended,
  * or does not read what it is answered.
  */
-int hold_peer_serve(struct hold *hold, int socket);
+int hold_peer_serve(struct holding *holding, int socket);
 
 /* Whether the other side is of our own user: 0, -EPERM, another errno. */
 int hold_peer_check(int socket);
