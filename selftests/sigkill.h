@@ -24,7 +24,8 @@ struct life {
 	_Atomic uint8_t refused;   /* and failed */
 	_Atomic uint8_t launched;  /* or returned 0 */
 	_Atomic uint8_t told;	   /* hosts that were told how it ended */
-	_Atomic uint8_t acked;	   /* the call that acknowledged it returned */
+	_Atomic uint8_t acking;	   /* a host was killed acknowledging it */
+	_Atomic uint8_t acked;	   /* the call that does so returned */
 	_Atomic uint8_t removed;   /* the last file of it */
 	_Atomic uint8_t recovered; /* hosts that found it left */
 	_Atomic uint8_t denied;	   /* it is said that it will never execute */
@@ -75,8 +76,12 @@ struct storm {
 	_Atomic uint32_t taken_up;
 	_Atomic uint32_t denied;
 	_Atomic uint32_t written; /* ends found in exit records */
+	_Atomic uint32_t hosts;
+	_Atomic uint32_t clashes; /* of a label with a launch cut short */
 
 	_Atomic uint32_t places[PLACES]; /* whose label it is: id or nobody */
+	_Atomic uint32_t cut[PLACES];	 /* the host that was killed launching
+					    under it */
 	struct life lives[IDS_MAX];
 };
 
@@ -85,7 +90,7 @@ struct storm {
  * driver, in make_tracker() of the host, in is_keeping() of who strikes, and in
  * is_left(); pidtrack_recover() is for all but records.
  */
-enum storm_mode { STORM_PINS, STORM_RECORDS, STORM_MODES };
+enum storm_mode { STORM_PINS, STORM_STORE, STORM_RECORDS, STORM_MODES };
 
 extern struct storm *storm;
 extern const char *storm_self; /* path of the program */
@@ -121,5 +126,19 @@ bool storm_strike(pid_t host, int go, enum storm_mode mode, enum windows window,
 		  bool first, const struct storm_bystander *bystander,
 		  pid_t *ret_late);
 void storm_release(pid_t late);
+
+/* Who holds, of the store's mode: why nobody can, or NULL. */
+const char *storm_hold_refused(void);
+void storm_hold_path(char path[80]);
+void storm_hold_start(void);
+
+/* It executes itself anew, now or soon. */
+void storm_hold_again(void);
+
+/* Whether it is the one that was reaped, which it never should be. */
+bool storm_hold_has_ended(pid_t pid);
+
+/* Return: whether it had nothing left, and has left nothing. */
+bool storm_hold_end(void);
 
 #endif

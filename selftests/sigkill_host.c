@@ -31,7 +31,7 @@ struct host {
 	uint32_t began; /* by the clock */
 	uint32_t place; /* to be looked at next */
 	struct pidtrack_process *handed;
-	char directory[80]; /* of pins or records */
+	char directory[80]; /* of pins or records; or the store */
 };
 
 /* What killing a host is to find between two lines: a call that does nothing.
@@ -124,6 +124,23 @@ static void look_at_status(uint32_t id, int status, uint32_t source)
 	}
 }
 
+/*
+ * One that found itself without a host once it was in the store has not
+ * executed, and ends in its own way.
+ */
+static void look_at_event(const struct host *host, uint32_t id,
+			  const struct pidtrack_event *event)
+{
+	struct life *life = life_of(id);
+
+	if (host->mode != STORM_STORE || life->started || life->launched) {
+		look_at_status(id, event->status, event->source);
+		return;
+	}
+	storm->denied += !life->denied;
+	life->denied = 1;
+}
+
 /* Ids are userdata plus 1. */
 static uint32_t id_of(const struct pidtrack_process *process)
 {
@@ -152,7 +169,7 @@ static void told_last(struct host *host, const struct pidtrack_event *event)
 {
 	uint32_t id = id_of(event->process);
 
-	look_at_status(id, event->status, event->source);
+	look_at_event(host, id, event);
 	life_of(id)->told++;
 	host->tracked--;
 	storm->handed = id + 1;
@@ -188,8 +205,7 @@ static bool take_event(struct host *host, int timeout_ms)
 	if (event->flags & PIDTRACK_EVENT_LAST)
 		told_last(host, event);
 	else if (event->source != PIDTRACK_SOURCE_UNKNOWN)
-		look_at_status(id_of(event->process), event->status,
-			       event->source);
+		look_at_event(host, id_of(event->process), event);
 	return true;
 }
 
@@ -206,6 +222,16 @@ static uint32_t free_place(struct host *host)
 	return PLACES;
 }
 
+/*
+ * Whether its label may still be that of a launch cut short, which takes it
+ * back then; the driver stops such a one until the host after the next.
+ */
+static bool is_clash(const struct host *host, uint32_t place, uint32_t stage)
+{
+	return host->mode == STORM_STORE && stage == PIDTRACK_STAGE_KEEP &&
+	       storm->cut[place] != 0 && storm->hosts - storm->cut[place] <= 2;
+}
+
 static void ask(struct host *host, uint32_t id, uint32_t place,
 		const struct pidtrack_spawn_options *options)
 {
@@ -218,7 +244,11 @@ static void ask(struct host *host, uint32_t id, uint32_t place,
 	storm->launching = id + 1;
 	life->asked = 1;
 	r = pidtrack_spawn(host->tracker, options, &process, &stage);
-	if (r < 0) {
+	if (r == -EEXIST && is_clash(host, place, stage)) {
+		life->refused = 1;
+		storm->clashes++;
+		storm->places[place] = NOBODY_HERE;
+	} else if (r < 0) {
 		life->refused = 1;
 		storm_note("%u: launch at %s: %s", id,
 			   pidtrack_stage_name(stage), strerror(-r));
@@ -256,6 +286,8 @@ static bool launch(struct host *host)
 		options.flags = PIDTRACK_SPAWN_EXIT_RECORD;
 	} else {
 		options.flags = PIDTRACK_SPAWN_KEEP;
+		options.payload = number;
+		options.payload_size = strlen(number) + 1;
 	}
 	ask(host, id, place, &options);
 	return true;
@@ -294,6 +326,59 @@ static bool is_it(const struct pidtrack_process *process, uint32_t id)
 	return pid == 0 || life_of(id)->started == 0 || pid == life_of(id)->pid;
 }
 
+static void take_up(struct host *host,
+		    const struct pidtrack_recovered *recovered, uint32_t id)
+{
+	if (!is_it(recovered->process, id)) {
+		storm_note("%s: another than %u", recovered->name, id);
+		storm->wrong_verdict++;
+	}
+	look_at_verdict(host, id, recovered->comparison->verdict);
+	life_of(id)->recovered++;
+	storm->taken_up++;
+	own(host, recovered->process, id);
+}
+
+/*
+ * As it says itself; its label may be another's by now if it was given to the
+ * store after its host was killed.
+ */
+static uint32_t id_in_payload(const struct pidtrack_recovered *recovered,
+			      uint32_t place)
+{
+	const char *payload = recovered->payload;
+	uint32_t id;
+
+	if (recovered->payload_size < 2 ||
+	    payload[recovered->payload_size - 1] != 0)
+		return NOBODY_HERE;
+	id = (uint32_t)strtoul(payload, NULL, 10);
+	if (id >= storm->born)
+		return NOBODY_HERE;
+	if (storm->places[place] != id && !life_of(id)->acked &&
+	    (life_of(id)->launched || life_of(id)->started)) {
+		storm_note("%u: was not there before", id);
+		storm->wrong_verdict++;
+	}
+	return id;
+}
+
+static void take_up_stored(struct host *host,
+			   const struct pidtrack_recovered *recovered,
+			   bool there[PLACES])
+{
+	uint32_t place = place_of_label(recovered->label), id;
+
+	id = place < PLACES ? id_in_payload(recovered, place) : NOBODY_HERE;
+	if (id == NOBODY_HERE || !recovered->process) {
+		fail(recovered->name, recovered->error);
+		pidtrack_process_free(recovered->process);
+		return;
+	}
+	there[place] = there[place] || storm->places[place] == id;
+	take_up(host, recovered, id);
+}
+
 static void take_up_pin(struct host *host,
 			const struct pidtrack_recovered *recovered,
 			bool there[PLACES])
@@ -316,17 +401,10 @@ static void take_up_pin(struct host *host,
 		return;
 	}
 	there[place] = true;
-	if (!is_it(recovered->process, id)) {
-		storm_note("%s: another than %u", recovered->name, id);
-		storm->wrong_verdict++;
-	}
-	look_at_verdict(host, id, recovered->comparison->verdict);
-	life_of(id)->recovered++;
-	storm->taken_up++;
-	own(host, recovered->process, id);
+	take_up(host, recovered, id);
 }
 
-static void take_up_pins(struct host *host)
+static void take_up_kept(struct host *host)
 {
 	const struct pidtrack_recovered *recovered;
 	struct pidtrack_recovery *recovery;
@@ -338,7 +416,8 @@ static void take_up_pins(struct host *host)
 		return;
 	}
 	while (pidtrack_recovery_next(recovery, &recovered) > 0)
-		take_up_pin(host, recovered, there);
+		(host->mode == STORM_PINS ? take_up_pin : take_up_stored)(
+			host, recovered, there);
 	pidtrack_recovery_free(recovery);
 	for (uint32_t place = 0; place < PLACES; place++)
 		if (!there[place])
@@ -470,12 +549,13 @@ static int count_fds(void)
 static void make_tracker(struct host *host)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
-	struct pidtrack_options options =
-		PIDTRACK_OPTIONS(.pins = host->mode == STORM_PINS ?
-						 host->directory :
-						 NULL, );
+	struct pidtrack_options options = PIDTRACK_OPTIONS(0);
 	int r = -EBUSY;
 
+	if (host->mode == STORM_PINS)
+		options.pins = host->directory;
+	if (host->mode == STORM_STORE)
+		options.store = host->directory;
 	/* a child of the host before has its descriptors, and so the lock,
 	   until it has its own */
 	for (int i = 0; r == -EBUSY && i < BUSY_MAX; i++) {
@@ -489,6 +569,18 @@ static void make_tracker(struct host *host)
 		fail("no tracker", r);
 		_exit(2);
 	}
+}
+
+/* What the host before was killed in. */
+static void note_cut(void)
+{
+	uint32_t host = ++storm->hosts;
+
+	if (storm->handed && storm->acking)
+		life_of(storm->handed - 1)->acking = 1;
+	for (uint32_t i = 0; storm->launching && i < PLACES; i++)
+		if (storm->places[i] == storm->launching - 1)
+			storm->cut[i] = host;
 }
 
 static void go_on(struct host *host)
@@ -514,17 +606,21 @@ _Noreturn void storm_host(enum storm_mode mode, int memory, int socket)
 		.began = storm->clock++,
 		.place = storm_draw(PLACES),
 	};
-	int fds = count_fds();
+	/* of others it would be most of what there is to follow of them */
+	int fds = storm->finish ? count_fds() : 0;
 
+	note_cut();
 	storm->launching = storm->handed = storm->acking = 0;
 	snprintf(host.directory, sizeof(host.directory), "%s/%s", storm_room,
 		 mode == STORM_PINS ? "pins" : "records");
+	if (mode == STORM_STORE)
+		storm_hold_path(host.directory);
 	make_tracker(&host);
 	host.began = storm->clock++;
-	if (mode == STORM_PINS)
-		take_up_pins(&host);
-	else
+	if (mode == STORM_RECORDS)
 		take_up_records(&host);
+	else
+		take_up_kept(&host);
 	storm->host_is_up = 1;
 	go_on(&host);
 	pidtrack_free(host.tracker);

@@ -4,7 +4,9 @@
  * while their shims live on or die: each that ever ran is to be accounted for,
  * with its status, by the hosts to come.
  *
- *	sigkill_storm [KILLS [pins|records]]	25, and each; at full size: 500
+ *	sigkill_storm [KILLS [pins|store|records]]
+ *
+ * of 25 and each; at full size: 500.
  *
  * This program is the driver: it kills, and is the subreaper to which orphans
  * fall.  It is also the shims, which say in memory of the driver's how they
@@ -51,6 +53,7 @@ char storm_room[64];
 
 static const char *const mode_names[STORM_MODES] = {
 	[STORM_PINS] = "pins",
+	[STORM_STORE] = "store",
 	[STORM_RECORDS] = "records",
 };
 
@@ -222,8 +225,12 @@ static void reap(void)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 		    info.si_pid == 0 || info.si_pid == driver.host)
 			return;
-		if (waitid(P_PID, (id_t)info.si_pid, &info,
-			   WEXITED | WNOHANG) == 0)
+		if (waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG) <
+		    0)
+			continue;
+		if (storm_hold_has_ended(info.si_pid))
+			storm_note("who holds has ended");
+		else
 			reaped(info.si_pid, status_of(&info));
 	}
 }
@@ -308,6 +315,8 @@ static void tend(void)
 		fell();
 	if (storm_draw(8) == 0)
 		fell();
+	if (storm_draw(40) == 0)
+		storm_hold_again();
 	reap_in_time();
 }
 
@@ -470,9 +479,12 @@ static void sum_up(struct sum *sum)
 				   life->started, life->denied);
 			sum->raised++;
 		}
-		if (ran && !life->told && !life->acked) {
-			storm_note("%u: lost, launched %u, recovered %u", id,
-				   life->launched, life->recovered);
+		/* who was told of and not acknowledged is to be told again */
+		if (ran && !life->acked && !life->acking) {
+			storm_note("%u: lost, launched %u, recovered %u, told "
+				   "%u",
+				   id, life->launched, life->recovered,
+				   life->told);
 			sum->lost++;
 		}
 	}
@@ -507,6 +519,8 @@ static bool is_left(void)
 		 mode_names[driver.mode]);
 	if (driver.mode == STORM_RECORDS)
 		return rmdir(path) < 0;
+	if (driver.mode == STORM_STORE)
+		return !storm_hold_end();
 	return access(path, F_OK) == 0 || count_mounts() != 1;
 }
 
@@ -517,6 +531,9 @@ static void tell_figures(const struct sum *sum)
 	       getenv("PIDTRACK_BACKEND") ?: "any", mode_names[driver.mode],
 	       driver.kills, sum->ran, sum->lost, storm->wrong_status,
 	       storm->wrong_verdict);
+	if (driver.mode == STORM_STORE)
+		printf("# labels that a launch cut short still had: %u\n",
+		       storm->clashes);
 	printf("# recovered %u, told again %u, launches cut short %u, denied "
 	       "%u; read from exit records %u, not to be known %u; waited for "
 	       "a lock %u ms\n",
@@ -625,6 +642,8 @@ static void play(enum storm_mode mode, uint32_t kills)
 	snprintf(path, sizeof(path), "%s/records", storm_room);
 	if (mode == STORM_RECORDS && mkdir(path, 0700) < 0)
 		err(1, "%s", path);
+	if (mode == STORM_STORE)
+		storm_hold_start();
 	for (uint32_t i = 0; i < kills && !storm->late; i++)
 		play_round(i);
 	play_last();
@@ -640,6 +659,8 @@ static const char *refused(enum storm_mode mode)
 		return "no mount namespace";
 	if (mode == STORM_PINS && pidtrack_feature_probe(PIDTRACK_FEATURE_PIN))
 		return "no pins";
+	if (mode == STORM_STORE)
+		return storm_hold_refused();
 	return NULL;
 }
 

@@ -78,6 +78,8 @@ static bool is_keeping(const struct hunt *hunt)
 {
 	if (hunt->mode == STORM_RECORDS)
 		return hunt->call == SYS_renameat2;
+	if (hunt->mode == STORM_STORE)
+		return hunt->call == SYS_sendmsg || hunt->call == SYS_recvmsg;
 	return hunt->call == SYS_open_tree || hunt->call == SYS_move_mount;
 }
 
