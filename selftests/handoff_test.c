@@ -3,6 +3,8 @@
  * Handing over across exec: nothing is lost, nothing told twice, nobody mixed
  * up.  What comes after is what heir.c says.
  */
+#include "files.h"
+#include "holder.h"
 #include "kept.h"
 #include "seccomp.h"
 #include "tracked.h"
@@ -26,6 +28,7 @@ struct host {
 	struct pidtrack *tracker;
 	struct pidtrack_process *process;
 	const struct room *room; /* with pins; or NULL */
+	struct path socket;	 /* of a store */
 	char path[128];
 	int handoff;
 	int out; /* what host and heir say, to be read */
@@ -221,6 +224,47 @@ TEST(what_is_kept_stays_so_until_the_heir_has_acknowledged_it)
 	host_end(_metadata, &host);
 	expect_clean(_metadata, &room);
 	room_end(&room);
+}
+
+static void one_is_stored(struct __test_metadata *_metadata, struct host *host)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.store = host->socket.text);
+
+	pidtrack_free(host->tracker);
+	ASSERT_EQ(0, pidtrack_new(&options, &host->tracker));
+	kept_start(_metadata, host->tracker, host->gate.shim, "a",
+		   SHIM("wait", "exit", "7"));
+	setenv("PIDTRACK_TEST_STORE", host->socket.text, 1);
+}
+
+TEST(what_is_stored_stays_so_until_the_heir_has_acknowledged_it)
+{
+	struct host host = { .set_up = one_is_stored, .words = { "recover" } };
+	struct directory directory;
+	int64_t until;
+	pid_t holder;
+
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: Linux < 6.9");
+	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
+	directory_make(_metadata, &directory);
+	host.socket = path_in(&directory, "socket");
+	if (holder_start(_metadata, host.socket.text, 10, &holder)) {
+		host_begin(_metadata, &host);
+		ASSERT_SAYS(&host, "recovered a same pin 0 running");
+		EXPECT_EQ(1, holder_count(holder));
+		gate_open(&host.gate);
+		ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+		ASSERT_SAYS(&host, "left 0 0");
+		host_end(_metadata, &host);
+		until = now_ms() + awhile_ms();
+		while (holder_count(holder) > 0 && now_ms() < until)
+			sched_yield();
+		EXPECT_EQ(0, holder_count(holder));
+		holder_end(holder, SIGTERM);
+	}
+	directory_remove(&directory);
 }
 
 static void other_backend(struct __test_metadata *_metadata, struct host *host)

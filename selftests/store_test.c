@@ -11,6 +11,7 @@
 #include <sys/time.h>
 
 #include "files.h"
+#include "holder.h"
 #include "mounts.h"
 #include "seccomp.h"
 #include "service.h"
@@ -43,12 +44,9 @@ FIXTURE_SETUP(store)
 
 static void end_hold(FIXTURE_DATA(store) * self, int signal)
 {
-	int status;
-
 	if (!self->hold)
 		return;
-	kill(self->hold, signal);
-	waitpid(self->hold, &status, 0);
+	holder_end(self->hold, signal);
 	self->hold = 0;
 }
 
@@ -75,27 +73,8 @@ static void become_nobody(struct __test_metadata *_metadata)
 static bool begin_hold(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(store) * self)
 {
-	const char *tool = getenv("PIDTRACK_TEST_TOOL");
-	char max[16], byte;
-	int ready[2];
-
-	if (!tool || access(tool, X_OK))
-		SKIP(return false, "no pidtrack: built without tools");
-	snprintf(max, sizeof(max), "%d", self->max);
-	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
-	self->hold = fork();
-	ASSERT_GE(self->hold, 0);
-	if (!self->hold) {
-		dup2(ready[1], STDOUT_FILENO);
-		/* what it has to say of its end is not for the log */
-		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-		execl(tool, tool, "hold", "--max", max, self->socket.text,
-		      NULL);
-		_exit(127);
-	}
-	close(ready[1]);
-	ASSERT_EQ(1, read(ready[0], &byte, 1));
-	close(ready[0]);
+	if (!holder_start(_metadata, self->socket.text, self->max, &self->hold))
+		return false;
 	self->where = self->socket.text;
 	return true;
 }
@@ -108,28 +87,6 @@ static bool begin_service(struct __test_metadata *_metadata,
 	service_start(_metadata, &self->service, self->socket.text, &options);
 	self->where = PIDTRACK_STORE_SERVICE;
 	return true;
-}
-
-/* How many pidfds a hold has. */
-static int hold_count(const FIXTURE_DATA(store) * self)
-{
-	char path[400], target[64];
-	struct dirent *entry;
-	DIR *dir;
-	int n = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", self->hold);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		ssize_t length =
-			readlinkat(dirfd(dir), entry->d_name, target, 63);
-
-		target[length > 0 ? length : 0] = '\0';
-		n += strstr(target, "pidfd") != NULL;
-	}
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 /*
@@ -147,7 +104,7 @@ static int stored_count(struct __test_metadata *_metadata,
 		return service_count(_metadata, &self->service);
 	EXPECT_EQ(0, pidtrack_new(&options, &tracker));
 	pidtrack_free(tracker);
-	return hold_count(self);
+	return holder_count(self->hold);
 }
 
 /* Until so many are: what a host sends last may not have been looked at. */
