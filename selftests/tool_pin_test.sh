@@ -429,6 +429,22 @@ test_a_half_made_one_is_told_and_removed() {
 	release
 }
 
+# As a host leaves it that is killed between unmounting and removing.
+test_what_is_left_of_one_that_was_let_go_is_removed_in_silence() {
+	room
+	pinned web exit 5
+	release
+	await_reaped pins/web
+	umount pins/web
+	touch pins/half
+	pt list --prune pins
+	code_is 0
+	silent
+	out_matches "${NL}half +- .* pruned \(damaged, or no record\)"
+	! grep -q web out || die "it is told of"
+	no_pins
+}
+
 test_an_empty_one_goes() {
 	room
 	pinned web exit 5

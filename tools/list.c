@@ -117,12 +117,15 @@ static void look_at(const struct pidtrack_found *found, const char *path,
 
 /* ---- what is proven dead ---- */
 
-static bool is_empty_file(const char *path)
+static bool is_empty_file(const char *path, mode_t *ret_mode)
 {
 	struct stat file;
 
-	return lstat(path, &file) == 0 && S_ISREG(file.st_mode) &&
-	       file.st_size == 0;
+	if (lstat(path, &file) < 0 || !S_ISREG(file.st_mode) ||
+	    file.st_size != 0)
+		return false;
+	*ret_mode = file.st_mode;
+	return true;
 }
 
 /*
@@ -131,7 +134,23 @@ static bool is_empty_file(const char *path)
  */
 static bool clear_away(const char *path)
 {
-	return is_empty_file(path) && unlink(path) == 0;
+	mode_t mode;
+
+	return is_empty_file(path, &mode) && unlink(path) == 0;
+}
+
+/*
+ * The file under a pin is not to be written to: without the pin it is what a
+ * host left that was killed as it let go of one, of which all is told.
+ */
+static bool clear_left(const struct list *list,
+		       const struct pidtrack_found *found, const char *path)
+{
+	mode_t mode;
+
+	return list->pins && found->error == -EBADMSG &&
+	       is_empty_file(path, &mode) && !(mode & S_IWUSR) &&
+	       unlink(path) == 0;
 }
 
 /*
@@ -408,6 +427,8 @@ static int take(struct list *list, const struct pidtrack_found *found,
 	path = record_path(list->path, found->name);
 	if (!path)
 		return -ENOMEM;
+	if (clear_left(list, found, path))
+		return 0;
 	look_at(found, path, &row);
 	if (list->prune)
 		r = prune(list, found, path, &row);
