@@ -43,14 +43,17 @@ void pt_epoll_unwatch(struct pt_epoll *epoll, enum pt_watch watch, int pidfd,
 static void kick(struct pt_epoll *epoll, bool kick)
 {
 	uint64_t count = 1;
+	int r;
 
 	if (kick == epoll->kicked)
 		return;
 	if (kick)
-		sys_write(epoll->kick, &count, sizeof(count));
+		r = sys_write(epoll->kick, &count, sizeof(count));
 	else
-		sys_read(epoll->kick, &count, sizeof(count));
-	epoll->kicked = kick;
+		r = sys_read(epoll->kick, &count, sizeof(count));
+	/* else again, or what is readable would be found so for ever */
+	if (r >= 0 || r == -EAGAIN)
+		epoll->kicked = kick;
 }
 
 static int fill(struct pt_epoll *epoll)

@@ -341,14 +341,17 @@ static void show_more(struct pidtrack_registry *registry)
 	bool is_more = registry->phase != FOLLOWING ||
 		       pt_directory_has_events(&registry->directory);
 	uint64_t one = 1;
+	int r;
 
 	if (!registry->follows || is_more == registry->is_more)
 		return;
 	if (is_more)
-		sys_write(registry->more, &one, sizeof(one));
+		r = sys_write(registry->more, &one, sizeof(one));
 	else
-		sys_read(registry->more, &one, sizeof(one));
-	registry->is_more = is_more;
+		r = sys_read(registry->more, &one, sizeof(one));
+	/* else the next call does it */
+	if (r >= 0 || r == -EAGAIN)
+		registry->is_more = is_more;
 }
 
 /* ---- public calls ---- */

@@ -128,8 +128,11 @@ int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened)
 			 * Read before the last look, or a signal between the
 			 * two would be lost.
 			 */
-			if (sys_read(uring->fd, &count, sizeof(count)) > 0)
-				uring->wakeups++;
+			int r = sys_read(uring->fd, &count, sizeof(count));
+
+			if (r < 0 && r != -EAGAIN)
+				return r;
+			uring->wakeups += r > 0;
 			uring->signalled = false;
 		} else {
 			return 0;
