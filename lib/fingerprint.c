@@ -6,32 +6,52 @@
 
 #define EXE_MAX 255 /* bytes of its text; a longer path is left out */
 
-static bool on_pidfs(void)
+static int look_for_pidfs(bool *ret_pidfs)
 {
 	struct statfs fs;
 	int fd, r;
 
 	fd = sys_pidfd_open(sys_getpid(), 0);
 	if (fd < 0)
-		return false;
+		return fd;
 
 	r = sys_fstatfs(fd, &fs);
 	sys_close(fd);
-	return r == 0 && fs.f_type == PT_PIDFS_MAGIC;
+	*ret_pidfs = r == 0 && fs.f_type == PT_PIDFS_MAGIC;
+	return r;
 }
 
-void pt_place_look(struct pt_place *ret_place)
+/* What another time may be had. */
+static bool is_passing(int r)
 {
-	struct pt_place place = { .pidfs = on_pidfs() };
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EIO ||
+	       r == -EINTR;
+}
 
-	if (pt_procfs_boot_id(place.boot) == 0)
+int pt_place_look(struct pt_place *ret_place)
+{
+	struct pt_place place = { 0 };
+	int looks[5];
+
+	looks[0] = look_for_pidfs(&place.pidfs);
+	looks[1] = pt_procfs_boot_id(place.boot);
+	if (looks[1] == 0)
 		place.has |= PT_HAS_BOOT;
-	if (sys_path_inode("/proc/self/ns/pid", &place.pidns) == 0)
+	looks[2] = sys_path_inode("/proc/self/ns/pid", &place.pidns);
+	if (looks[2] == 0)
 		place.has |= PT_HAS_PIDNS;
-	if (pt_procfs_boottime(&place.boottime) == 0)
+	looks[3] = pt_procfs_boottime(&place.boottime);
+	if (looks[3] == 0)
 		place.has |= PT_HAS_BOOTTIME;
-	place.numbers = pt_procfs_is_ours();
+	looks[4] = pt_procfs_is_ours();
+	place.numbers = looks[4] > 0;
 	*ret_place = place;
+
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		if (is_passing(looks[i]))
+			return looks[i];
+	}
+	return 0;
 }
 
 static void look_at_inode(const struct pt_place *place, int pidfd,

@@ -42,8 +42,13 @@ struct pt_look {
 	bool zombie;
 };
 
-/* Never fails: what cannot be learnt is not had. */
-void pt_place_look(struct pt_place *ret_place);
+/*
+ * What cannot be learnt is not had.
+ *
+ * Return: 0; -EMFILE and the like if it might be learnt another time: whoever
+ *         keeps the place would miss it for good.
+ */
+int pt_place_look(struct pt_place *ret_place);
 
 /*
  * Looks at the process that @pidfd holds and that has, or had, the number @pid:

@@ -253,23 +253,30 @@ int pt_procfs_boottime(int64_t *ret_ns)
 	}
 	if (r < 0)
 		return r;
-	if (sys_path_inode("/proc/self/ns/time", &ours) < 0 ||
-	    sys_path_inode("/proc/self/ns/time_for_children", &childrens) < 0 ||
-	    ours != childrens)
+	r = sys_path_inode("/proc/self/ns/time", &ours);
+	if (r >= 0)
+		r = sys_path_inode("/proc/self/ns/time_for_children",
+				   &childrens);
+	if (r < 0)
+		return r;
+	if (ours != childrens)
 		return -ENODATA;
 	return pt_procfs_parse_boottime(text, ret_ns);
 }
 
-bool pt_procfs_is_ours(void)
+int pt_procfs_is_ours(void)
 {
 	char text[4096];
 	const char *numbers;
 	struct pt_procfs_stat self;
+	int r;
 
-	if (pt_procfs_stat(0, &self) < 0 || self.pid != sys_getpid())
-		return false;
-	if (pt_procfs_read("/proc/self/status", text, sizeof(text)) < 0)
-		return false;
+	r = pt_procfs_stat(0, &self);
+	if (r < 0 || self.pid != sys_getpid())
+		return MIN(r, 0);
+	r = pt_procfs_read("/proc/self/status", text, sizeof(text));
+	if (r < 0)
+		return r;
 	/* from its namespace down to ours; Linux 4.1 */
 	numbers = after_key(text, "NSpid:\t");
 	return !numbers || strcspn(numbers, "\t") > strcspn(numbers, "\n");

@@ -48,9 +48,9 @@ int pt_procfs_boottime(int64_t *ret_ns);
 
 /*
  * Whether /proc has the numbers of our pid namespace: not so in one that has
- * mounted none of its own.
+ * mounted none of its own; or a negative errno if that cannot be seen.
  */
-bool pt_procfs_is_ours(void);
+int pt_procfs_is_ours(void);
 
 /* Whether the number is that of a thread that leads no process; or -errno. */
 int pt_procfs_is_thread(pid_t pid);

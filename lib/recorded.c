@@ -424,7 +424,9 @@ static int make_fingerprint(struct pidtrack_record *record,
 	int r;
 
 	if (!place) {
-		pt_place_look(&looked);
+		r = pt_place_look(&looked);
+		if (r < 0)
+			return r;
 		place = &looked;
 	}
 	r = sys_inode(record->pidfd, &look.inode);

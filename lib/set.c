@@ -942,8 +942,9 @@ int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 	pt_slots_init(&set->slots);
 	pt_told_init(&set->told, &set->slots);
 	pt_stops_init(&set->stops);
-	pt_place_look(&set->place);
-	r = pt_claims_ready();
+	r = pt_place_look(&set->place);
+	if (r >= 0)
+		r = pt_claims_ready();
 	return r < 0 ? r : pt_ring_new(backend, &set->ring);
 }
 
