@@ -1,0 +1,1152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Every call of the library's to libc and the kernel fails once, with each
+ * error that it sensibly has, one at a time: whatever that makes of the call of
+ * the host's, the same call again does what it should, nobody is lost, nobody
+ * else is touched, and nothing is left.
+ *
+ * Each fault has a host of its own, which goes through a scene from beginning
+ * to end.  PIDTRACK_TEST_FAULTS=all has each error of each call; otherwise it
+ * is one of its errors, and where a scene has more than a hundred calls not
+ * each of these.
+ */
+#include <sys/capability.h>
+
+#include "cgroups.h"
+#include "family.h"
+#include "faults.h"
+#include "files.h"
+#include "kept.h"
+#include "seccomp.h"
+
+/* A host, and what there is beside it. */
+struct scene {
+	struct __test_metadata *_metadata;
+	struct pidtrack *tracker;
+	const struct pidtrack_options *options;
+	struct directory directory; /* of its own, empty in the end; or "" */
+	struct room *room;	    /* with pins; or NULL */
+	struct cgroup *cgroup;	    /* or NULL */
+	struct gate gate;
+	struct child bystander; /* of the host's own, that nobody gave away */
+	bool failed_before;	/* a call of the host's: none does again */
+};
+
+/* What became of one host, in shared memory. */
+struct outcome {
+	struct fault fault;
+	bool done;	    /* it came to its end */
+	int handoff;	    /* for who is executed in its place */
+	struct scene scene; /* likewise */
+};
+
+static struct outcome *outcome;
+static int outcome_fd = -1;
+
+typedef void (*play)(struct __test_metadata *_metadata, struct scene *scene);
+
+/* ---- calls ---- */
+
+static void refused(struct __test_metadata *_metadata, struct scene *scene,
+		    const char *call, int r, bool struck_before)
+{
+	EXPECT_TRUE(fault->struck && !struck_before && !scene->failed_before)
+	{
+		TH_LOG("%.60s: %s, and nothing had failed", call, strerror(-r));
+	}
+	EXPECT_TRUE(r > -134 && r != -EFAULT && r != -EBADF);
+	if (getenv("PIDTRACK_TEST_FAULTS_SAY"))
+		TH_LOG("%.40s: %s: %s", call, strerror(fault->error),
+		       strerror(-r));
+	scene->failed_before = true;
+}
+
+#define ONCE(call)                    \
+	({                            \
+		int once_;            \
+		fault_let_in = true;  \
+		once_ = (int)(call);  \
+		fault_let_in = false; \
+		once_;                \
+	})
+
+#define ALWAYS(call)                  \
+	do {                          \
+		fault_let_in = true;  \
+		(void)(call);         \
+		fault_let_in = false; \
+	} while (0)
+
+/* What failed does not fail again. */
+#define TRY(call)                                                        \
+	({                                                               \
+		bool before_ = fault->struck;                            \
+		int try_ = ONCE(call);                                   \
+                                                                         \
+		if (try_ < 0) {                                          \
+			refused(_metadata, scene, #call, try_, before_); \
+			try_ = ONCE(call);                               \
+		}                                                        \
+		try_;                                                    \
+	})
+
+/* ---- what is looked at ---- */
+
+/* Children of the host's but for the bystander, each with a blank behind. */
+static const char *children_of_host(const struct scene *scene)
+{
+	static char text[4096];
+	size_t size = 0;
+	FILE *file = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	text[0] = '\0';
+	while (file && fscanf(file, "%d", &pid) == 1)
+		if (pid != scene->bystander.pid && size < sizeof(text) - 16)
+			size += sprintf(text + size, "%d ", pid);
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static void expect_nobody(struct __test_metadata *_metadata,
+			  const struct scene *scene)
+{
+	EXPECT_STREQ("", children_of_host(scene));
+}
+
+static void expect_no_file(struct __test_metadata *_metadata,
+			   const struct scene *scene)
+{
+	if (scene->directory.path[0])
+		EXPECT_STREQ("", directory_list(&scene->directory));
+}
+
+/* ---- steps ---- */
+
+static void begin(struct __test_metadata *_metadata, struct scene *scene)
+{
+	ASSERT_EQ(0, TRY(pidtrack_new(scene->options, &scene->tracker)));
+}
+
+static void end(struct scene *scene)
+{
+	ALWAYS(pidtrack_free(scene->tracker));
+	scene->tracker = NULL;
+}
+
+/* Of a launch that failed nothing is left. */
+static struct pidtrack_process *
+launch(struct __test_metadata *_metadata, struct scene *scene,
+       const struct pidtrack_spawn_options *options)
+{
+	struct pidtrack_process *process = NULL;
+	bool before = fault->struck;
+	int fds = fds_count(), r;
+	uint32_t stage = PIDTRACK_STAGE_NONE;
+
+	r = ONCE(pidtrack_spawn(scene->tracker, options, &process, &stage));
+	if (r < 0) {
+		refused(_metadata, scene, pidtrack_stage_name(stage), r,
+			before);
+		EXPECT_NE(PIDTRACK_STAGE_NONE, stage);
+		EXPECT_NULL(process);
+		EXPECT_EQ(fds, fds_count());
+		EXPECT_EQ(0, tracker_statistics(scene->tracker).tracked);
+		expect_nobody(_metadata, scene);
+		expect_no_file(_metadata, scene);
+		r = ONCE(pidtrack_spawn(scene->tracker, options, &process,
+					&stage));
+	}
+	ASSERT_EQ(0, r)
+	{
+		TH_LOG("at stage %s", pidtrack_stage_name(stage));
+	}
+	return process;
+}
+
+/* The next that is told; NULL and a failed test if nothing is. */
+static const struct pidtrack_event *next(struct __test_metadata *_metadata,
+					 struct scene *scene)
+{
+	const struct pidtrack_event *event = NULL;
+
+	ASSERT_EQ(1,
+		  TRY(pidtrack_wait(scene->tracker, awhile_ms() / 8, &event)));
+	return event;
+}
+
+/* The end of @process is told, as it was. */
+static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
+		       const struct pidtrack_process *process, int status)
+{
+	const struct pidtrack_event *event;
+
+	do {
+		event = next(_metadata, scene);
+		ASSERT_EQ(process, event->process);
+	} while (!(event->flags & PIDTRACK_EVENT_LAST));
+	EXPECT_EQ(status, event->status);
+	EXPECT_NE(PIDTRACK_SOURCE_UNKNOWN, event->source);
+}
+
+/* The same of one that others reap: who may not ask the kernel does not know.
+ */
+static void expect_foreign_end(struct __test_metadata *_metadata,
+			       struct scene *scene,
+			       const struct pidtrack_process *process,
+			       int status)
+{
+	const struct pidtrack_event *event;
+
+	do {
+		event = next(_metadata, scene);
+		ASSERT_EQ(process, event->process);
+	} while (!(event->flags & PIDTRACK_EVENT_LAST));
+	if (event->source == PIDTRACK_SOURCE_UNKNOWN)
+		EXPECT_TRUE(fault->struck);
+	else
+		EXPECT_EQ(status, event->status);
+}
+
+/* Nothing more is told, which acknowledges all that was: now or when asked. */
+static void expect_quiet(struct __test_metadata *_metadata, struct scene *scene)
+{
+	const struct pidtrack_event *event;
+
+	do
+		ASSERT_EQ(0, TRY(pidtrack_next(scene->tracker, &event)));
+	while (tracker_is_readable(scene->tracker));
+}
+
+/* Waits for the end of a child that was launched, and that it is reaped. */
+static void see_off(struct __test_metadata *_metadata, struct scene *scene,
+		    struct pidtrack_process *process)
+{
+	int status = 0;
+
+	gate_open(&scene->gate);
+	expect_end(_metadata, scene, process, 7 << 8);
+	EXPECT_GT(pidtrack_process_status(process, &status), 0);
+	EXPECT_EQ(7 << 8, status);
+	expect_quiet(_metadata, scene);
+	expect_nobody(_metadata, scene);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+}
+
+#define AT_GATE(...)                                                      \
+	PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait", "exit", "7"),         \
+			       .fds =                                     \
+				       (struct pidtrack_fd_map[]){        \
+					       { 0, scene->gate.shim } }, \
+			       .n_fds = 1, ##__VA_ARGS__)
+
+static void outcome_map(struct __test_metadata *_metadata)
+{
+	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, outcome_fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)outcome);
+	fault = &outcome->fault;
+}
+
+/* ---- scenes: launching and waiting ---- */
+
+static void play_launch(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options = AT_GATE();
+
+	begin(_metadata, scene);
+	see_off(_metadata, scene, launch(_metadata, scene, &options));
+}
+
+/* All that is done between clone and exec. */
+static void play_launch_as(struct __test_metadata *_metadata,
+			   struct scene *scene)
+{
+	const struct pidtrack_rlimit limits[] = { { RLIMIT_CORE, 0, 0, 0 } };
+	const gid_t groups[] = { 7, 8 };
+	struct pidtrack_spawn_options options =
+		AT_GATE(.flags = PIDTRACK_SPAWN_SETSID | PIDTRACK_SPAWN_UID |
+				 PIDTRACK_SPAWN_GID | PIDTRACK_SPAWN_GROUPS |
+				 PIDTRACK_SPAWN_UMASK |
+				 PIDTRACK_SPAWN_NO_NEW_PRIVS |
+				 PIDTRACK_SPAWN_BOUND,
+			.uid = geteuid() ? geteuid() : 65534,
+			.gid = geteuid() ? getegid() : 65534, .umask = 077,
+			.groups = groups, .n_groups = 2, .rlimits = limits,
+			.n_rlimits = 1, .cwd = "/",
+			.signal_mask = UINT64_C(1) << (SIGUSR1 - 1),
+			.signal_ignore = UINT64_C(1) << (SIGPIPE - 1),
+			.caps = "cap_net_raw=ep", .label = "shim");
+
+	begin(_metadata, scene);
+	see_off(_metadata, scene, launch(_metadata, scene, &options));
+}
+
+static void play_launch_by_libc(struct __test_metadata *_metadata,
+				struct scene *scene)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	play_launch(_metadata, scene);
+}
+
+static void play_cgroup(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options =
+		AT_GATE(.flags = PIDTRACK_SPAWN_INTO_CGROUP,
+			.cgroup_fd = scene->cgroup->fd);
+
+	begin(_metadata, scene);
+	see_off(_metadata, scene, launch(_metadata, scene, &options));
+}
+
+static void play_cgroup_by_libc(struct __test_metadata *_metadata,
+				struct scene *scene)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	play_cgroup(_metadata, scene);
+}
+
+/* ---- scenes: records ---- */
+
+static struct path record_path(const struct scene *scene)
+{
+	return path_in(&scene->directory, "record");
+}
+
+/* A verdict on what lives, or that nothing could be proven. */
+static void expect_same(struct __test_metadata *_metadata, struct scene *scene,
+			const struct pidtrack_comparison *comparison)
+{
+	if (fault->struck && comparison->verdict == PIDTRACK_VERDICT_UNPROVEN)
+		return;
+	EXPECT_STREQ("same", pidtrack_verdict_name(comparison->verdict));
+}
+
+static void expect_dead(struct __test_metadata *_metadata, struct scene *scene,
+			const struct pidtrack_comparison *comparison)
+{
+	if (fault->struck && comparison->verdict == PIDTRACK_VERDICT_UNPROVEN)
+		return;
+	EXPECT_NE(PIDTRACK_VERDICT_SAME, comparison->verdict);
+	EXPECT_NE(PIDTRACK_VERDICT_OTHER_BOOT, comparison->verdict);
+}
+
+static struct pidtrack_process *
+launch_recorded(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct path path = record_path(scene);
+	struct pidtrack_spawn_options options =
+		AT_GATE(.flags = PIDTRACK_SPAWN_RECORD_SYNC |
+				 PIDTRACK_SPAWN_EXIT_RECORD,
+			.record = path.text, .label = "shim", .payload = "load",
+			.payload_size = 4);
+
+	begin(_metadata, scene);
+	return launch(_metadata, scene, &options);
+}
+
+static struct pidtrack_record *read_record(struct __test_metadata *_metadata,
+					   struct scene *scene)
+{
+	struct path path = record_path(scene);
+	struct pidtrack_record *record = NULL;
+
+	ASSERT_EQ(0, TRY(pidtrack_record_read(path.text, &record)));
+	EXPECT_EQ(PIDTRACK_RECORD_NATIVE, pidtrack_record_format(record));
+	return record;
+}
+
+static void remove_record(struct __test_metadata *_metadata,
+			  struct scene *scene, struct pidtrack_record *record)
+{
+	struct path path = record_path(scene);
+
+	EXPECT_EQ(0, TRY(pidtrack_record_remove(path.text, record)));
+	ALWAYS(pidtrack_record_free(record));
+	if (path_exists(path_in(&scene->directory, "record.exit").text))
+		unlink(path_in(&scene->directory, "record.exit").text);
+	expect_no_file(_metadata, scene);
+}
+
+/* What its exit record says, unless it was said that there is none. */
+static void expect_ending(struct __test_metadata *_metadata,
+			  struct scene *scene,
+			  const struct pidtrack_record *record, bool unrecorded)
+{
+	struct path path = record_path(scene);
+	struct pidtrack_ending ending = { 0 };
+	bool before = fault->struck;
+	int r = ONCE(pidtrack_ending_read(path.text, record, &ending,
+					  sizeof(ending)));
+
+	if (r < 0 && !before)
+		r = ONCE(pidtrack_ending_read(path.text, record, &ending,
+					      sizeof(ending)));
+	EXPECT_TRUE(unrecorded ? !!fault->struck : r == 0)
+	{
+		TH_LOG("%s", strerror(-r));
+	}
+	if (r == 0)
+		EXPECT_EQ(7 << 8, ending.status);
+}
+
+static void play_record(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *process = launch_recorded(_metadata, scene);
+	struct pidtrack_record *record = read_record(_metadata, scene);
+	const struct pidtrack_event *event;
+	bool unrecorded;
+
+	EXPECT_EQ(pidtrack_process_pid(process), pidtrack_record_pid(record));
+	gate_open(&scene->gate);
+	event = next(_metadata, scene);
+	ASSERT_EQ(process, event->process);
+	EXPECT_TRUE(event->flags & PIDTRACK_EVENT_LAST);
+	EXPECT_EQ(7 << 8, event->status);
+	unrecorded = event->flags & PIDTRACK_EVENT_UNRECORDED;
+	expect_quiet(_metadata, scene);
+	expect_nobody(_metadata, scene);
+	expect_ending(_metadata, scene, record, unrecorded);
+	ALWAYS(pidtrack_process_free(process));
+	remove_record(_metadata, scene, record);
+	end(scene);
+}
+
+static void verify(struct __test_metadata *_metadata, struct scene *scene,
+		   const struct pidtrack_record *record,
+		   void (*expect)(struct __test_metadata *_metadata,
+				  struct scene *scene,
+				  const struct pidtrack_comparison *comparison))
+{
+	struct pidtrack_comparison comparison = { 0 };
+
+	ASSERT_EQ(0, TRY(pidtrack_verify(NULL, record, &comparison,
+					 sizeof(comparison))));
+	expect(_metadata, scene, &comparison);
+	EXPECT_TRUE(comparison.reason != NULL);
+	/* as ever, once nothing fails */
+	ASSERT_EQ(0, pidtrack_verify(scene->tracker, record, &comparison,
+				     sizeof(comparison)));
+	expect(_metadata, scene, &comparison);
+}
+
+static void play_verify(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *process = launch_recorded(_metadata, scene);
+	struct pidtrack_record *record = read_record(_metadata, scene);
+	struct path path = record_path(scene);
+
+	verify(_metadata, scene, record, expect_same);
+	gate_open(&scene->gate);
+	expect_end(_metadata, scene, process, 7 << 8);
+	expect_quiet(_metadata, scene);
+	verify(_metadata, scene, record, expect_dead);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	ALWAYS(pidtrack_record_free(record));
+	unlink(path.text);
+	unlink(path_in(&scene->directory, "record.exit").text);
+}
+
+/* By a record, by number, and by pidfd: children of the host's. */
+static void play_attach_record(struct __test_metadata *_metadata,
+			       struct scene *scene)
+{
+	struct pidtrack_process *process = NULL;
+	struct pidtrack_comparison comparison = { 0 };
+	struct pidtrack_record *record;
+	struct path path = record_path(scene);
+	int fds;
+
+	ALWAYS(pidtrack_process_free(launch_recorded(_metadata, scene)));
+	end(scene);
+	begin(_metadata, scene);
+	record = read_record(_metadata, scene);
+	fds = fds_count();
+	if (ONCE(pidtrack_attach_record(scene->tracker, record, 0, &process,
+					&comparison, sizeof(comparison))) < 0) {
+		EXPECT_TRUE(fault->struck);
+		EXPECT_NULL(process);
+		EXPECT_EQ(fds, fds_count());
+		expect_same(_metadata, scene, &comparison);
+		ASSERT_EQ(0, pidtrack_attach_record(scene->tracker, record, 0,
+						    &process, &comparison,
+						    sizeof(comparison)));
+	}
+	expect_same(_metadata, scene, &comparison);
+	ALWAYS(pidtrack_record_free(record));
+	unlink(path.text);
+	see_off(_metadata, scene, process);
+	unlink(path_in(&scene->directory, "record.exit").text);
+	unlink(path_in(&scene->directory, "record.exit.previous").text);
+}
+
+/* ---- scenes: attaching ---- */
+
+static void play_attach(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *process = NULL;
+	struct child child;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, child_start(&child));
+	ASSERT_EQ(0, TRY(pidtrack_attach(scene->tracker, child.pid, 0, 0,
+					 &process)));
+	ASSERT_EQ(0, child_exit(&child, 7));
+	child_close(&child);
+	see_off(_metadata, scene, process);
+}
+
+static void play_attach_foreign(struct __test_metadata *_metadata,
+				struct scene *scene)
+{
+	struct pidtrack_process *process = NULL;
+	struct foreign foreign;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, foreign_start(&foreign));
+	ASSERT_EQ(0,
+		  TRY(pidtrack_attach_pidfd(scene->tracker, foreign.child.pidfd,
+					    0, &process)));
+	ASSERT_EQ(0, child_exit(&foreign.child, 7));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	ASSERT_EQ(7 << 8, foreign_reap(&foreign));
+	expect_foreign_end(_metadata, scene, process, 7 << 8);
+	expect_quiet(_metadata, scene);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	child_end(&foreign.parent);
+	child_close(&foreign.child);
+	gate_open(&scene->gate);
+}
+
+/* ---- scenes: stopping ---- */
+
+static const struct pidtrack_stop_step term_then_kill[] = {
+	{ SIGTERM, 5 },
+	{ SIGKILL, 300 },
+};
+
+static void stop(struct __test_metadata *_metadata, struct scene *scene,
+		 struct pidtrack_process *process, uint32_t flags)
+{
+	struct pidtrack_stop_options options =
+		PIDTRACK_STOP_OPTIONS(.flags = flags, .steps = term_then_kill,
+				      .n_steps = 2);
+
+	ASSERT_EQ(0, TRY(pidtrack_process_stop(process, &options)));
+}
+
+/*
+ * It ends, with all that are to end with it; or it is said that somebody has
+ * not, who could not be signalled or might not have been seen.
+ */
+static void expect_stopped(struct __test_metadata *_metadata,
+			   struct scene *scene,
+			   struct pidtrack_process *process, uint32_t flags,
+			   const struct family *family)
+{
+	const struct pidtrack_event *event;
+
+	for (;;) {
+		event = next(_metadata, scene);
+		ASSERT_EQ(process, event->process);
+		if (event->kind == PIDTRACK_STOP_TIMED_OUT)
+			EXPECT_TRUE(fault->struck);
+		if (event->flags & PIDTRACK_EVENT_LAST)
+			break;
+		if (event->kind == PIDTRACK_STOP_TIMED_OUT)
+			stop(_metadata, scene, process, flags);
+	}
+	EXPECT_EQ(SIGKILL, event->status);
+	if (family && event->kind != PIDTRACK_STOP_TIMED_OUT)
+		EXPECT_EQ(family->n_pidfds, family_ended(family));
+}
+
+static void play_stop(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options =
+		AT_GATE(.signal_ignore = UINT64_C(1) << (SIGTERM - 1));
+	struct pidtrack_process *process;
+
+	begin(_metadata, scene);
+	process = launch(_metadata, scene, &options);
+	stop(_metadata, scene, process, 0);
+	expect_stopped(_metadata, scene, process, 0, NULL);
+	expect_quiet(_metadata, scene);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	gate_open(&scene->gate);
+}
+
+static void play_stop_tree(struct __test_metadata *_metadata,
+			   struct scene *scene)
+{
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process = NULL;
+	pid_t root;
+	int n;
+
+	family->stubborn = true;
+	begin(_metadata, scene);
+	root = family_start(family, 2, 1);
+	ASSERT_GT(root, 0);
+	ASSERT_EQ(0,
+		  TRY(pidtrack_attach(scene->tracker, root, 0, 0, &process)));
+	family_await(_metadata, family, 3);
+	stop(_metadata, scene, process, PIDTRACK_STOP_TREE);
+	expect_stopped(_metadata, scene, process, PIDTRACK_STOP_TREE, family);
+	expect_quiet(_metadata, scene);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	for (n = 0; n < family->n_pidfds; n++) {
+		syscall(SYS_pidfd_send_signal, family->pidfds[n], SIGKILL, NULL,
+			0);
+		child_reap(&(struct child){ .pid = family->pids[n] });
+		close(family->pidfds[n]);
+	}
+	munmap(family, sizeof(*family));
+	expect_nobody(_metadata, scene);
+	gate_open(&scene->gate);
+}
+
+/* ---- scenes: pins ---- */
+
+static struct pidtrack_process *launch_kept(struct __test_metadata *_metadata,
+					    struct scene *scene)
+{
+	struct pidtrack_spawn_options options =
+		AT_GATE(.flags = PIDTRACK_SPAWN_KEEP, .label = "shim");
+
+	return launch(_metadata, scene, &options);
+}
+
+static void play_keep(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *process;
+
+	begin(_metadata, scene);
+	process = launch_kept(_metadata, scene);
+	EXPECT_TRUE(is_pinned(scene->room, "shim"));
+	see_off(_metadata, scene, process);
+}
+
+/* Of a host that ended without a word. */
+static void play_recover(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_recovery *recovery = NULL;
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_process *process;
+	int status = -1, r;
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (pidtrack_new(scene->options, &scene->tracker) < 0)
+			_exit(1);
+		launch_kept(_metadata, scene);
+		raise(SIGKILL);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(SIGKILL, status);
+	begin(_metadata, scene);
+	ASSERT_EQ(0, TRY(pidtrack_recover(scene->tracker, &recovery)));
+	r = ONCE(pidtrack_recovery_next(recovery, &recovered));
+	ASSERT_EQ(1, r);
+	if (!recovered->process) {
+		EXPECT_TRUE(recovered->error < 0 && fault->struck);
+		ALWAYS(pidtrack_recovery_free(recovery));
+		ASSERT_EQ(0, pidtrack_recover(scene->tracker, &recovery));
+		ASSERT_EQ(1, pidtrack_recovery_next(recovery, &recovered));
+	}
+	process = recovered->process;
+	ASSERT_TRUE(process != NULL);
+	ALWAYS(pidtrack_recovery_free(recovery));
+	see_off(_metadata, scene, process);
+}
+
+/* ---- scenes: a directory of records ---- */
+
+/* How many are told of, each once, until there is nothing more. */
+static int scan(struct __test_metadata *_metadata, struct scene *scene,
+		struct pidtrack_registry *registry)
+{
+	const struct pidtrack_found *found = NULL;
+	int n = 0;
+
+	do {
+		while (TRY(pidtrack_registry_next(registry, scene->tracker,
+						  &found)) > 0) {
+			n += found->change != PIDTRACK_REMOVED;
+			if (found->record)
+				expect_same(_metadata, scene,
+					    found->comparison);
+		}
+	} while (await_fd(pidtrack_registry_fd(registry), POLLIN, 0) & POLLIN);
+	return n;
+}
+
+static void play_registry(struct __test_metadata *_metadata,
+			  struct scene *scene)
+{
+	struct pidtrack_process *process = launch_recorded(_metadata, scene);
+	struct path path = record_path(scene);
+	struct pidtrack_registry *registry = NULL;
+
+	ASSERT_EQ(0, TRY(pidtrack_registry_open(scene->directory.path,
+						PIDTRACK_REGISTRY_FOLLOW,
+						&registry)));
+	EXPECT_GE(scan(_metadata, scene, registry), 1);
+	unlink(path.text);
+	/* what could not be read was told, and is told again */
+	EXPECT_LE(scan(_metadata, scene, registry), fault->struck ? 1 : 0);
+	ALWAYS(pidtrack_registry_free(registry));
+	see_off(_metadata, scene, process);
+	unlink(path_in(&scene->directory, "record.exit").text);
+}
+
+/* ---- scenes: the unclaimed ---- */
+
+static void play_orphans(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct child orphan;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, orphan_start(&orphan));
+	ASSERT_EQ(0, child_exit(&orphan, 3));
+	ASSERT_EQ(0, child_await_exit(&orphan));
+	do {
+		ASSERT_TRUE(await_fd(pidtrack_fd(scene->tracker), POLLIN,
+				     awhile_ms() / 5) &
+			    POLLIN);
+		expect_quiet(_metadata, scene);
+	} while (tracker_statistics(scene->tracker).orphans == 0);
+	EXPECT_TRUE(pidfd_is_reaped(orphan.pidfd));
+	child_close(&orphan);
+	expect_nobody(_metadata, scene);
+	end(scene);
+	gate_open(&scene->gate);
+}
+
+/* ---- scenes: handing over ---- */
+
+/* Until it is executed all can be taken back. */
+static void play_prepare(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options = AT_GATE(.label = "shim");
+	struct pidtrack_process *process;
+	int fd = -1, fds;
+
+	begin(_metadata, scene);
+	process = launch(_metadata, scene, &options);
+	fds = fds_count();
+	ASSERT_EQ(0, TRY(pidtrack_handoff_prepare(scene->tracker, &fd)));
+	EXPECT_EQ(0, fcntl(pidtrack_process_pidfd(process), F_GETFD));
+	ASSERT_EQ(0, TRY(pidtrack_handoff_cancel(scene->tracker)));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(pidtrack_process_pidfd(process), F_GETFD));
+	EXPECT_EQ(fds, fds_count());
+	see_off(_metadata, scene, process);
+}
+
+static void play_resume(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options = AT_GATE(.label = "shim");
+	struct pidtrack_process *process = NULL;
+	char number[16];
+
+	ASSERT_EQ(0, pidtrack_new(NULL, &scene->tracker));
+	ASSERT_EQ(0, pidtrack_spawn(scene->tracker, &options, &process, NULL));
+	ASSERT_EQ(0,
+		  pidtrack_handoff_prepare(scene->tracker, &outcome->handoff));
+	fcntl(scene->gate.host, F_SETFD, 0);
+	fcntl(scene->bystander.socket, F_SETFD, 0);
+	fcntl(scene->bystander.pidfd, F_SETFD, 0);
+	fcntl(outcome_fd, F_SETFD, 0);
+	outcome->scene = *scene;
+	snprintf(number, sizeof(number), "%d", outcome_fd);
+	setenv("PIDTRACK_TEST_RESUME", number, 1);
+	execl("/proc/self/exe", "faults_test", (char *)NULL);
+	ASSERT_TRUE(false);
+}
+
+/* ---- the test ---- */
+
+struct tally {
+	int calls, faults, in_child, memory;
+};
+
+static void prepare(struct __test_metadata *_metadata, struct scene *scene)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	directory_make(_metadata, &scene->directory);
+	scene->gate = gate_make(_metadata);
+	ASSERT_EQ(0, child_start(&scene->bystander));
+}
+
+/* Whatever could not be let go of, the next host is told of, once. */
+static void succeed(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_recovery *recovery = NULL;
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_process *process = NULL;
+	struct pidtrack *tracker = NULL;
+	int n;
+
+	EXPECT_TRUE(fault->struck);
+	ASSERT_EQ(0, pidtrack_new(scene->options, &tracker));
+	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
+	for (n = 0; pidtrack_recovery_next(recovery, &recovered) > 0; n++) {
+		if (!recovered->process)
+			continue;
+		EXPECT_STREQ("exited", pidtrack_verdict_name(
+					       recovered->comparison->verdict));
+		process = recovered->process;
+	}
+	EXPECT_LE(n, 1);
+	pidtrack_recovery_free(recovery);
+	scene->tracker = tracker;
+	if (process)
+		expect_end(_metadata, scene, process, 7 << 8);
+	scene->tracker = NULL;
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	rmdir(scene->room->pins);
+}
+
+/* That the bystander lived until now, and is the host's alone. */
+static void look_round(struct __test_metadata *_metadata, struct scene *scene)
+{
+	EXPECT_NULL(scene->tracker);
+	EXPECT_EQ(0, await_fd(scene->bystander.pidfd, POLLIN, 0));
+	EXPECT_EQ(0, child_exit(&scene->bystander, 5));
+	EXPECT_EQ(5 << 8, child_reap(&scene->bystander));
+	child_close(&scene->bystander);
+	EXPECT_FALSE(child_is_any());
+	expect_no_file(_metadata, scene);
+	directory_remove(&scene->directory);
+	if (scene->room && path_exists(scene->room->pins))
+		succeed(_metadata, scene);
+	if (scene->room)
+		expect_clean(_metadata, scene->room);
+}
+
+static void __attribute__((noreturn))
+be_host(struct __test_metadata *_metadata, const struct scene *model, play play)
+{
+	struct scene scene = *model;
+	int fds = fds_count();
+
+	alarm(awhile_ms() / 2000);
+	fault->host = getpid();
+	prepare(_metadata, &scene);
+	play(_metadata, &scene);
+	look_round(_metadata, &scene);
+	EXPECT_EQ(fds, fds_count());
+	outcome->done = !_metadata->failed;
+	exit(0);
+}
+
+/* What a failed test has left is not the fault of the next. */
+static void room_clear(const struct room *room)
+{
+	while (!umount2(room->pins, MNT_DETACH))
+		;
+	rmdir(room->pins);
+}
+
+/* Whether there was a call to fail, and another error for it. */
+static const struct fault_errors *run_host(struct __test_metadata *_metadata,
+					   const struct scene *model, play play,
+					   int at, int which)
+{
+	const struct fault_errors *struck;
+	const bool failed = _metadata->failed;
+	int status = -1;
+	pid_t pid;
+
+	_metadata->failed = false;
+	*outcome = (struct outcome){ .fault = { .at = at, .which = which } };
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		be_host(_metadata, model, play);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	_metadata->failed |= failed;
+	struck = outcome->fault.struck ?
+			 &fault_table[outcome->fault.struck - 1] :
+			 NULL;
+	EXPECT_TRUE(outcome->done && !status)
+	{
+		TH_LOG("that was call %d%s: %s, %s; status %#x", at,
+		       outcome->fault.in_child ? ", a shim's" : "",
+		       struck ? struck->name : "none",
+		       strerror(outcome->fault.error), status);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (model->room)
+			room_clear(model->room);
+	}
+	return struck;
+}
+
+static void count(struct tally *tally, const struct fault_errors *struck)
+{
+	tally->faults++;
+	tally->in_child += outcome->fault.in_child;
+	tally->memory += struck->number == FAULT_MEMORY;
+}
+
+#define FAILURES_MAX 20 /* of a scene: enough to see */
+#define SHORT_MAX 40	/* calls of a scene that fail, without "all" */
+
+/* With each fault there is. */
+static void play_all(struct __test_metadata *_metadata,
+		     const struct scene *model, play play)
+{
+	const char *form = getenv("PIDTRACK_TEST_FAULTS");
+	const bool all = form && !strcmp(form, "all");
+	struct tally tally = { 0 };
+	struct child stranger;
+	int at, which, stride, failures = 0;
+
+	outcome_fd = memfd_create("outcome", MFD_CLOEXEC);
+	ASSERT_EQ(0, ftruncate(outcome_fd, sizeof(*outcome)));
+	outcome_map(_metadata);
+	ASSERT_EQ(0, child_start(&stranger));
+	run_host(_metadata, model, play, 0, 0);
+	ASSERT_TRUE(outcome->done);
+	tally.calls = outcome->fault.calls;
+	stride = all ? 1 : (tally.calls + SHORT_MAX - 1) / SHORT_MAX;
+	for (at = 1; failures < FAILURES_MAX; at += stride) {
+		const struct fault_errors *struck;
+		int n;
+
+		which = all ? 0 : at;
+		struck = run_host(_metadata, model, play, at, which);
+		if (!struck)
+			break;
+		count(&tally, struck);
+		failures += !outcome->done;
+		n = all ? fault_errors_of(struck) : 1;
+		for (which = 1; which < n; which++) {
+			if (run_host(_metadata, model, play, at, which)) {
+				count(&tally, struck);
+				failures += !outcome->done;
+			}
+		}
+	}
+	EXPECT_EQ(0, await_fd(stranger.pidfd, POLLIN, 0));
+	child_end(&stranger);
+	EXPECT_GT(tally.faults, 0);
+	TH_LOG("%d faults in %d calls: %d of memory, %d in a shim",
+	       tally.faults, tally.calls, tally.memory, tally.in_child);
+	munmap(outcome, sizeof(*outcome));
+	close(outcome_fd);
+}
+
+#define SCENE(name)                                                       \
+	static void name(struct __test_metadata *_metadata);              \
+	HARNESS_TEST(name, #name, .run = name, .timeout = 280)            \
+	static void name(struct __test_metadata __attribute__((unused)) * \
+			 _metadata)
+
+/* Skips where there is no such backend. */
+static void demand_backend(struct __test_metadata *_metadata)
+{
+	pidtrack_free(tracker_start(_metadata, 0));
+}
+
+static void play_simple(struct __test_metadata *_metadata, play play)
+{
+	struct scene scene = { ._metadata = _metadata };
+
+	demand_backend(_metadata);
+	play_all(_metadata, &scene, play);
+}
+
+SCENE(a_shim_is_launched_and_waited_for)
+{
+	play_simple(_metadata, play_launch);
+}
+
+SCENE(a_shim_is_launched_as_somebody_else)
+{
+	play_simple(_metadata, play_launch_as);
+}
+
+SCENE(a_shim_is_launched_without_clone3)
+{
+	play_simple(_metadata, play_launch_by_libc);
+}
+
+static void play_in_cgroup(struct __test_metadata *_metadata, play play)
+{
+	struct cgroup cgroup;
+	struct scene scene = { ._metadata = _metadata, .cgroup = &cgroup };
+	int r = cgroup_make(&cgroup);
+
+	demand_backend(_metadata);
+	if (r < 0)
+		SKIP(, "no cgroup: %s", strerror(-r));
+	else
+		play_all(_metadata, &scene, play);
+	cgroup_remove(&cgroup);
+}
+
+SCENE(a_shim_is_launched_into_a_cgroup)
+{
+	play_in_cgroup(_metadata, play_cgroup);
+}
+
+SCENE(a_shim_is_launched_into_a_cgroup_without_clone3)
+{
+	play_in_cgroup(_metadata, play_cgroup_by_libc);
+}
+
+/* In another image of the same host. */
+static void resume(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_recovery *recovery = NULL;
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_process *process;
+	int status = -1;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, TRY(pidtrack_handoff_resume(scene->tracker,
+						 outcome->handoff, &recovery)));
+	ASSERT_EQ(1, ONCE(pidtrack_recovery_next(recovery, &recovered)));
+	process = recovered->process;
+	EXPECT_TRUE(process ? recovered->error == 0 :
+			      recovered->error < 0 && fault->struck);
+	ALWAYS(pidtrack_recovery_free(recovery));
+	if (process) {
+		see_off(_metadata, scene, process);
+		return;
+	}
+	/* said not to be tracked: it is there to be waited for */
+	gate_open(&scene->gate);
+	ASSERT_GT(waitpid(atoi(children_of_host(scene)), &status, 0), 0);
+	EXPECT_EQ(7 << 8, status);
+	end(scene);
+}
+
+static __attribute__((constructor)) void be_resumed(void)
+{
+	static struct __test_metadata metadata = {
+		.name = "a_handoff_is_resumed"
+	};
+	struct __test_metadata *_metadata = &metadata;
+	const char *number = getenv("PIDTRACK_TEST_RESUME");
+	struct scene scene;
+	int fds;
+
+	if (!number)
+		return;
+	outcome_fd = atoi(number);
+	outcome_map(_metadata);
+	fds = fds_count();
+	scene = outcome->scene;
+	scene.tracker = NULL;
+	scene.gate.shim = -1; /* closed by exec */
+	resume(_metadata, &scene);
+	look_round(_metadata, &scene);
+	/*
+	 * Shim, handoff, gate, and two of the bystander's; a shim's that could
+	 * not be seen to be one may be the host's own.
+	 */
+	EXPECT_GE(fds_count(), fds - 5);
+	EXPECT_LE(fds_count(), fds - 5 + !!fault->struck);
+	outcome->done = !_metadata->failed;
+	exit(0);
+}
+
+SCENE(a_handoff_is_resumed)
+{
+	play_simple(_metadata, play_resume);
+}
+
+SCENE(a_shim_is_recorded_and_so_is_its_end)
+{
+	play_simple(_metadata, play_record);
+}
+
+SCENE(a_record_is_verified)
+{
+	play_simple(_metadata, play_verify);
+}
+
+SCENE(a_shim_is_attached_by_its_record)
+{
+	play_simple(_metadata, play_attach_record);
+}
+
+SCENE(a_child_is_attached)
+{
+	play_simple(_metadata, play_attach);
+}
+
+SCENE(a_process_of_somebody_else_is_attached)
+{
+	play_simple(_metadata, play_attach_foreign);
+}
+
+SCENE(a_shim_is_stopped)
+{
+	play_simple(_metadata, play_stop);
+}
+
+SCENE(a_tree_is_stopped)
+{
+	play_simple(_metadata, play_stop_tree);
+}
+
+SCENE(a_directory_of_records_is_scanned)
+{
+	play_simple(_metadata, play_registry);
+}
+
+SCENE(an_orphan_is_collected)
+{
+	const struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.orphans = PIDTRACK_ORPHANS_COLLECT,
+				 .orphan_time_ms = 1);
+	struct scene scene = { ._metadata = _metadata, .options = &options };
+
+	demand_backend(_metadata);
+	play_all(_metadata, &scene, play_orphans);
+}
+
+SCENE(a_handoff_is_prepared_and_taken_back)
+{
+	play_simple(_metadata, play_prepare);
+}
+
+static void play_in_room(struct __test_metadata *_metadata, play play)
+{
+	struct room room = ROOM_NULL;
+	struct pidtrack_options options = PIDTRACK_OPTIONS();
+	struct scene scene = { ._metadata = _metadata,
+			       .room = &room,
+			       .options = &options };
+
+	demand_backend(_metadata);
+	if (!kept_room_make(_metadata, &room))
+		return;
+	options.pins = room.pins;
+	play_all(_metadata, &scene, play);
+	room_end(&room);
+}
+
+SCENE(a_shim_is_kept)
+{
+	play_in_room(_metadata, play_keep);
+}
+
+SCENE(a_shim_is_recovered)
+{
+	play_in_room(_metadata, play_recover);
+}
+
+TEST_HARNESS_MAIN
