@@ -72,7 +72,7 @@ prepare_paste()
 	ln -s "$PIDTRACK_BUILD"/* "$paste/build"
 	rm -rf "$paste/build"/host* "$paste/build"/web.* "$paste/build"/shims \
 		"$paste/build"/pins
-	cp "$work/host.c" "$paste/build"
+	cp "$work/host.c" "$work/host2.c" "$paste/build"
 	cat >"$work/bin/cc" <<-END
 	#!/bin/sh
 	PATH='$PATH'
@@ -140,6 +140,14 @@ survives_its_host()
 		[ ! -e "$paste/build/pins" ]
 }
 
+is_taken_up()
+{
+	in_room='unshare -m --propagation private' pasted 4 "$1" &&
+		shows '^web is (same|exited)$' \
+			'^web: status 0x300, recovered$' &&
+		[ ! -e "$paste/build/pins" ]
+}
+
 may_make_pins()
 {
 	[ "$(id -u)" = 0 ] && "$PIDTRACK" features --require pin \
@@ -159,7 +167,7 @@ shows()
 
 shows_the_tool()
 {
-	pasted 4 "$1" || return 1
+	pasted 5 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
 		'^web.record +same ' \
 		'^build/shims/web.record same: ' '^{"event":"verified",.*"label":"web"' \
@@ -170,7 +178,7 @@ shows_the_tool()
 
 shows_it_to_root()
 {
-	pasted 5 "$readme" && shows '^65534$' '^0::.*/box1$'
+	pasted 6 "$readme" && shows '^65534$' '^0::.*/box1$'
 }
 
 may_make_cgroups()
@@ -281,6 +289,7 @@ has_features()
 }
 
 block c 1 "$readme" >"$work/host.c"
+block c 2 "$readme" >"$work/host2.c"
 check the_program_compiles_with_the_shared_library compile_shared
 check the_program_compiles_with_the_static_library compile_static
 for name in shared static; do
@@ -297,8 +306,11 @@ else
 fi
 if may_make_pins >"$work/said" 2>&1; then
 	check what_kills_the_host_can_be_pasted survives_its_host "$readme"
+	check a_program_that_is_killed_takes_up_what_it_had is_taken_up "$readme"
 else
 	skip what_kills_the_host_can_be_pasted "no pins, or no exit info"
+	skip a_program_that_is_killed_takes_up_what_it_had \
+		"no pins, or no exit info"
 fi
 # One at a time, of all who run this on the machine: its cgroup has one name.
 in_turn()
