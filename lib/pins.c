@@ -11,6 +11,12 @@
 #define MARKER_SIZE 128
 #define TRIES 16 /* while others make and remove it */
 
+/*
+ * In the mode of a directory that a tracker has made: whoever is the first to
+ * mount on it need not be the one who made it.
+ */
+#define MADE S_ISVTX
+
 /* ---- who has which, in this process ---- */
 
 /*
@@ -215,7 +221,7 @@ static int check_empty(int dir)
 }
 
 /* What the mount is on must be ours, or whoever's it is could take it away. */
-static int check_below(int below)
+static int check_below(int below, bool *ret_made)
 {
 	struct statx found;
 	int r;
@@ -225,6 +231,7 @@ static int check_below(int below)
 		return r;
 	if (found.stx_uid != geteuid() || found.stx_mode & 0022)
 		return -EPERM;
+	*ret_made = found.stx_mode & MADE;
 	return check_empty(below);
 }
 
@@ -251,9 +258,9 @@ static int mount_marked(struct pt_pins *pins, int below,
 }
 
 /* On a directory without a mount of ours; -EAGAIN if there is one by now. */
-static int mount_on(struct pt_pins *pins, int below, bool made)
+static int mount_on(struct pt_pins *pins, int below)
 {
-	struct mark mark = { .made = made };
+	struct mark mark = { 0 };
 	int r;
 
 	r = our_namespace(&mark.namespace);
@@ -262,11 +269,13 @@ static int mount_on(struct pt_pins *pins, int below, bool made)
 	r = sys_lock(below);
 	if (r < 0)
 		return r == -EAGAIN ? -EBUSY : r;
-	r = pt_pin_leads_to(pins->path, below) ? check_below(below) : -EAGAIN;
+	r = pt_pin_leads_to(pins->path, below) ?
+		    check_below(below, &mark.made) :
+		    -EAGAIN;
 	if (r >= 0)
 		r = mount_marked(pins, below, &mark);
 	sys_unlock(below);
-	pins->made = made;
+	pins->made = mark.made;
 	return r == -ENOENT ? -EAGAIN : r;
 }
 
@@ -335,7 +344,7 @@ static int try_open(struct pt_pins *pins, bool *made)
 	struct statx marked;
 	int r;
 
-	r = sys_mkdir(pins->path, 0700);
+	r = sys_mkdir(pins->path, MADE | 0700);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	*made = *made || r >= 0;
@@ -350,7 +359,7 @@ static int try_open(struct pt_pins *pins, bool *made)
 	if (r == -ENOENT) {
 		CLEANUP(fd_closep) int below = fd_take(&pins->dir);
 
-		return mount_on(pins, below, *made);
+		return mount_on(pins, below);
 	}
 	return r;
 }

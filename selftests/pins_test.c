@@ -121,6 +121,15 @@ TEST_PINS(an_empty_directory_of_ours_stays_ours)
 	EXPECT_EQ(S_IFDIR | 0755, found.st_mode);
 }
 
+/* Who makes it and who is first to mount on it may be two. */
+TEST_PINS(one_that_another_tracker_has_made_is_removed)
+{
+	ASSERT_EQ(0, mkdir(room->pins, 01700));
+	pt_pins_close(pins_open(_metadata, room->pins));
+	EXPECT_EQ(1, mounts_at(room->path));
+	EXPECT_FALSE(path_exists(room->pins));
+}
+
 static void claim(struct __test_metadata *_metadata, const struct pt_pins *pins,
 		  const char *name)
 {
