@@ -12,28 +12,6 @@
 
 /* ---- to be recorded ---- */
 
-/* @path from the root, for a host may change its directory meanwhile. */
-static int make_absolute(const char *path, char **ret_path)
-{
-	char directory[PATH_MAX];
-	int r;
-
-	if (path[0] == '/') {
-		*ret_path = strdup(path);
-		return *ret_path ? 0 : -ENOMEM;
-	}
-	r = sys_getcwd(directory, sizeof(directory));
-	if (r < 0)
-		return r;
-	if (directory[0] != '/')
-		return -ENOENT; /* "(unreachable)" */
-	if (asprintf(ret_path, "%s/%s", directory, path) < 0) {
-		*ret_path = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 /* Whether both files may have names as long as that. */
 static int check_names(const char *path)
 {
@@ -62,7 +40,7 @@ int pt_ending_new(const char *path, const char *label, const char *exe,
 	ending = calloc(1, sizeof(*ending));
 	if (!ending)
 		return -ENOMEM;
-	r = make_absolute(path, &ending->path);
+	r = pt_file_absolute(path, &ending->path);
 	if (r >= 0)
 		r = check_names(ending->path);
 	if (r >= 0)

@@ -2,11 +2,35 @@
 #include "file.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "sys.h"
 
-/* ---- writing ---- */
+/* ---- names ---- */
+
+int pt_file_absolute(const char *path, char **ret_path)
+{
+	char directory[PATH_MAX];
+	int r;
+
+	if (path[0] == 0)
+		return -ENOENT;
+	if (path[0] == '/') {
+		*ret_path = strdup(path);
+		return *ret_path ? 0 : -ENOMEM;
+	}
+	r = sys_getcwd(directory, sizeof(directory));
+	if (r < 0)
+		return r;
+	if (directory[0] != '/')
+		return -ENOENT; /* "(unreachable)" */
+	if (asprintf(ret_path, "%s/%s", directory, path) < 0) {
+		*ret_path = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
 
 int pt_file_directory(const char *path, const char **ret_name)
 {
@@ -24,6 +48,8 @@ int pt_file_directory(const char *path, const char **ret_name)
 		return -ENOMEM;
 	return sys_open(AT_FDCWD, directory, O_PATH | O_DIRECTORY, 0);
 }
+
+/* ---- writing ---- */
 
 /* A write beyond the limit is a signal, and that mostly the writer's end. */
 static int check_limit(size_t size)

@@ -20,6 +20,14 @@
 int pt_file_directory(const char *path, const char **ret_name);
 
 /*
+ * @path from the root, for a host may change its directory meanwhile; to be
+ * freed.
+ *
+ * Return: 0; -ENOENT if there is none, or of our directory; -ENOMEM.
+ */
+int pt_file_absolute(const char *path, char **ret_path);
+
+/*
  * Makes a file of mode 0600, whatever the umask, in the place of a stale one:
  * @name is for nobody else to use.  On failure there is none.
  *

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 
+#include "file.h"
 #include "pin.h"
 #include "sys.h"
 #include "text.h"
@@ -364,31 +365,15 @@ static int try_open(struct pt_pins *pins, bool *made)
 	return r;
 }
 
-static int make_absolute(const char *path, char **ret_path)
+static int take_path(struct pt_pins *pins, const char *path)
 {
-	char bytes[PATH_MAX];
-	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
-	int r;
+	int r = pt_file_absolute(path, &pins->path);
 
-	if (path[0] == 0)
-		return -ENOENT;
-	if (path[0] != '/') {
-		r = sys_getcwd(bytes, sizeof(bytes));
-		if (r < 0)
-			return r;
-		if (bytes[0] != '/')
-			return -ENOENT;
-		text.length = strlen(bytes);
-		pt_text_byte(&text, '/');
-	}
-	pt_text_string(&text, path);
 	/* with one behind it, a link at its end would be followed */
-	while (text.length > 1 && bytes[text.length - 1] == '/')
-		bytes[--text.length] = 0;
-	if (text.overflow)
-		return -ENAMETOOLONG;
-	*ret_path = strdup(bytes);
-	return *ret_path ? 0 : -ENOMEM;
+	for (size_t n = r < 0 ? 0 : strlen(pins->path);
+	     n > 1 && pins->path[n - 1] == '/'; n--)
+		pins->path[n - 1] = 0;
+	return r;
 }
 
 static struct pt_pins *free_pins(struct pt_pins *pins)
@@ -412,7 +397,7 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	if (!pins)
 		return -ENOMEM;
 	pins->dir = pins->marker = -1;
-	r = make_absolute(path, &pins->path);
+	r = take_path(pins, path);
 	for (int i = 0; r >= 0 && i < TRIES; i++) {
 		r = try_open(pins, &made);
 		if (r >= 0) {

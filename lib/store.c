@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "file.h"
 #include "lines.h"
 #include "message.h"
 #include "pidtrack.h"
@@ -161,29 +162,6 @@ static int address_of_service(char **ret_address)
 	return *ret_address ? 0 : -ENOMEM;
 }
 
-/* From the root, for a host may change its directory meanwhile. */
-static int address_of_path(const char *path, char **ret_address)
-{
-	char bytes[PATH_MAX];
-	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
-	int r;
-
-	if (path[0] == 0)
-		return -ENOENT;
-	if (path[0] != '/') {
-		r = sys_getcwd(bytes, sizeof(bytes));
-		if (r < 0)
-			return r;
-		text.length = strlen(bytes);
-		pt_text_byte(&text, '/');
-	}
-	pt_text_string(&text, path);
-	if (text.overflow)
-		return -ENAMETOOLONG;
-	*ret_address = strdup(bytes);
-	return *ret_address ? 0 : -ENOMEM;
-}
-
 static int check_pidfs(void)
 {
 	CLEANUP(fd_closep) int self = sys_pidfd_open(sys_getpid(), 0);
@@ -211,7 +189,7 @@ int pt_store_open(const char *where, struct pt_store **ret_store)
 	store->socket = -1;
 	store->service = strcmp(where, PIDTRACK_STORE_SERVICE) == 0;
 	r = store->service ? address_of_service(&store->address) :
-			     address_of_path(where, &store->address);
+			     pt_file_absolute(where, &store->address);
 	if (r >= 0)
 		r = connect_store(store);
 	if (r < 0) {
