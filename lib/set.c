@@ -164,12 +164,17 @@ static bool is_settled(const struct pidtrack_process *process)
 	       process->state == PT_STATE_REAPED;
 }
 
+/* Of those the host is done with, a running child is still to be reaped. */
+static bool is_awaited(const struct pidtrack_process *process)
+{
+	return !process->released ||
+	       (process->child && process->state == PT_STATE_RUNNING);
+}
+
 /* Frees the slot of a released process once nothing needs it. */
 static void finish(struct pt_set *set, struct pidtrack_process *process)
 {
-	bool awaited = process->child && process->state == PT_STATE_RUNNING;
-
-	if (!process->released || awaited)
+	if (is_awaited(process))
 		return;
 	if (process->watch != PT_WATCH_NONE || process->stops_watch)
 		return;
@@ -272,7 +277,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 	}
 	if (process->tell != 0)
 		pt_told_add(&set->told, process);
-	if (is_settled(process))
+	if (is_settled(process) || !is_awaited(process))
 		end_watch(set, process);
 }
 
@@ -317,7 +322,7 @@ static void happened_to_edges(struct pt_set *set,
 	if (result >= 0 && result & POLLIN)
 		look(set, process);
 	if (process->watch != PT_WATCH_NONE || is_settled(process) ||
-	    (process->released && !process->child) || result == -EBADF)
+	    !is_awaited(process) || result == -EBADF)
 		return;
 	if (result < 0)
 		set->statistics.rearmed++;
