@@ -30,6 +30,7 @@ packages_to_test_all=(
 	'bubblewrap|command -v bwrap'
 	'conmon|command -v conmon'
 	'mandoc|command -v mandoc'
+	'spin|command -v spin'
 	'busybox-static|busybox --list'
 	'qemu-system-x86|command -v qemu-system-x86_64'
 	'e2fsprogs|test -x /usr/sbin/mkfs.ext4'
