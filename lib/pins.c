@@ -10,6 +10,7 @@
 #include "text.h"
 
 #define MARKER_SIZE 128
+#define MARK "pidtrack-pins=1\n"
 #define TRIES 16 /* while others make and remove it */
 
 /*
@@ -60,11 +61,7 @@ static int take_seat(const struct statx *root, _Atomic uint64_t **ret_seat)
 
 /* ---- the marker ---- */
 
-struct mark {
-	uint64_t namespace; /* inode of the mount namespace that has the pins */
-	bool made;
-};
-
+/* The inode of the mount namespace that the pins are to be in. */
 static int our_namespace(uint64_t *ret_inode)
 {
 	CLEANUP(fd_closep) int self = -1;
@@ -79,56 +76,44 @@ static int our_namespace(uint64_t *ret_inode)
 	return sys_inode(namespace, ret_inode);
 }
 
-static void mark_text(const struct mark *mark, struct pt_text *text)
+static void mark_text(uint64_t namespace, struct pt_text *text)
 {
-	pt_text_string(text, "pidtrack-pins=1\n");
-	pt_text_field(text, "mount-namespace=", mark->namespace);
-	pt_text_field(text, "\nmade=", mark->made);
+	pt_text_string(text, MARK);
+	pt_text_field(text, "mount-namespace=", namespace);
 	pt_text_byte(text, '\n');
 }
 
-/* Whether the bytes are those of a marker that is, or is not, of @mark's. */
-static bool mark_is(const char *bytes, size_t n, const struct mark *mark)
+static int check_mark(int marker)
 {
-	char expected[MARKER_SIZE];
+	char expected[MARKER_SIZE], bytes[MARKER_SIZE];
 	struct pt_text text = PT_TEXT(expected, sizeof(expected));
-
-	mark_text(mark, &text);
-	return n == text.length && memcmp(bytes, expected, n) == 0;
-}
-
-static int read_mark(int marker, struct mark *ret_mark)
-{
-	struct mark mark = { 0 };
-	char bytes[MARKER_SIZE];
+	uint64_t namespace;
 	int n, r;
 
-	r = our_namespace(&mark.namespace);
+	r = our_namespace(&namespace);
 	if (r < 0)
 		return r;
+	mark_text(namespace, &text);
 	n = sys_read(marker, bytes, sizeof(bytes));
 	if (n < 0)
 		return n;
-	for (int made = 0; made < 2; made++) {
-		mark.made = made;
-		if (mark_is(bytes, (size_t)n, &mark)) {
-			*ret_mark = mark;
-			return 0;
-		}
-	}
-	return n > 16 && memcmp(bytes, "pidtrack-pins=1\n", 16) == 0 ?
+	if ((size_t)n == text.length &&
+	    memcmp(bytes, expected, text.length) == 0)
+		return 0;
+	return (size_t)n > strlen(MARK) &&
+			       memcmp(bytes, MARK, strlen(MARK)) == 0 ?
 		       -EREMOTE :
 		       -EPERM;
 }
 
-static int write_mark(int mount, const struct mark *mark, int *ret_marker)
+static int write_mark(int mount, uint64_t namespace, int *ret_marker)
 {
 	CLEANUP(fd_closep) int marker = -1;
 	char bytes[MARKER_SIZE];
 	struct pt_text text = PT_TEXT(bytes, sizeof(bytes));
 	int r;
 
-	mark_text(mark, &text);
+	mark_text(namespace, &text);
 	marker = sys_open(mount, PT_PINS_MARKER, O_RDWR | O_CREAT | O_EXCL,
 			  0600);
 	if (marker < 0)
@@ -222,7 +207,7 @@ static int check_empty(int dir)
 }
 
 /* What the mount is on must be ours, or whoever's it is could take it away. */
-static int check_below(int below, bool *ret_made)
+static int check_below(int below)
 {
 	struct statx found;
 	int r;
@@ -232,13 +217,11 @@ static int check_below(int below, bool *ret_made)
 		return r;
 	if (found.stx_uid != geteuid() || found.stx_mode & 0022)
 		return -EPERM;
-	*ret_made = found.stx_mode & MADE;
 	return check_empty(below);
 }
 
 /* Its marker is there, and locked, before anybody can see it. */
-static int mount_marked(struct pt_pins *pins, int below,
-			const struct mark *mark)
+static int mount_marked(struct pt_pins *pins, int below, uint64_t namespace)
 {
 	CLEANUP(fd_closep) int mount = -1;
 	struct statx root;
@@ -254,29 +237,26 @@ static int mount_marked(struct pt_pins *pins, int below,
 	if (r >= 0)
 		r = take_seat(&root, &pins->seat);
 	if (r >= 0)
-		r = write_mark(pins->dir, mark, &pins->marker);
+		r = write_mark(pins->dir, namespace, &pins->marker);
 	return r < 0 ? r : attach_mount(pins, mount, below);
 }
 
 /* On a directory without a mount of ours; -EAGAIN if there is one by now. */
 static int mount_on(struct pt_pins *pins, int below)
 {
-	struct mark mark = { 0 };
+	uint64_t namespace;
 	int r;
 
-	r = our_namespace(&mark.namespace);
+	r = our_namespace(&namespace);
 	if (r < 0)
 		return r;
 	r = sys_lock(below);
 	if (r < 0)
 		return r == -EAGAIN ? -EBUSY : r;
-	r = pt_pin_leads_to(pins->path, below) ?
-		    check_below(below, &mark.made) :
-		    -EAGAIN;
+	r = pt_pin_leads_to(pins->path, below) ? check_below(below) : -EAGAIN;
 	if (r >= 0)
-		r = mount_marked(pins, below, &mark);
+		r = mount_marked(pins, below, namespace);
 	sys_unlock(below);
-	pins->made = mark.made;
 	return r == -ENOENT ? -EAGAIN : r;
 }
 
@@ -302,7 +282,6 @@ static bool is_ours(int dir, const struct statx *root)
 static int enter(struct pt_pins *pins, const struct statx *marked)
 {
 	struct statx root;
-	struct mark mark;
 	int r;
 
 	r = sys_file(pins->dir, &root);
@@ -324,11 +303,7 @@ static int enter(struct pt_pins *pins, const struct statx *marked)
 	/* who had it before us may have removed it all */
 	if (!pt_pin_leads_to(pins->path, pins->dir))
 		return -EAGAIN;
-	r = read_mark(pins->marker, &mark);
-	if (r < 0)
-		return r;
-	pins->made = mark.made;
-	return 0;
+	return check_mark(pins->marker);
 }
 
 static void close_all(struct pt_pins *pins)
@@ -340,7 +315,7 @@ static void close_all(struct pt_pins *pins)
 	pins->seat = NULL;
 }
 
-static int try_open(struct pt_pins *pins, bool *made)
+static int try_open(struct pt_pins *pins)
 {
 	struct statx marked;
 	int r;
@@ -348,7 +323,6 @@ static int try_open(struct pt_pins *pins, bool *made)
 	r = sys_mkdir(pins->path, MADE | 0700);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	*made = *made || r >= 0;
 	pins->dir = sys_open(AT_FDCWD, pins->path,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (pins->dir < 0)
@@ -363,6 +337,16 @@ static int try_open(struct pt_pins *pins, bool *made)
 		return mount_on(pins, below);
 	}
 	return r;
+}
+
+/* The directory goes that was made for a mount, if there is none on it. */
+static void remove_made(const struct pt_pins *pins)
+{
+	struct statx found;
+
+	if (sys_file_at(AT_FDCWD, pins->path, &found) >= 0 &&
+	    is_private(&found, S_IFDIR, MADE | 0700))
+		sys_rmdir(pins->path);
 }
 
 static int take_path(struct pt_pins *pins, const char *path)
@@ -387,7 +371,6 @@ static struct pt_pins *free_pins(struct pt_pins *pins)
 int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 {
 	struct pt_pins *pins;
-	bool made = false;
 	int r;
 
 	r = pt_pin_check();
@@ -399,7 +382,7 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	pins->dir = pins->marker = -1;
 	r = take_path(pins, path);
 	for (int i = 0; r >= 0 && i < TRIES; i++) {
-		r = try_open(pins, &made);
+		r = try_open(pins);
 		if (r >= 0) {
 			*ret_pins = pins;
 			return 0;
@@ -408,8 +391,7 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 		if (r == -EAGAIN)
 			r = 0;
 	}
-	if (made)
-		sys_rmdir(pins->path);
+	remove_made(pins);
 	free_pins(pins);
 	if (r >= 0)
 		return -EBUSY;
@@ -499,8 +481,8 @@ struct pt_pins *pt_pins_close(struct pt_pins *pins)
 	if (!pins)
 		return NULL;
 	if (pt_pins_list(pins, &list) >= 0 && list.n == 0 &&
-	    unmount_dir(pins) >= 0 && pins->made)
-		sys_rmdir(pins->path);
+	    unmount_dir(pins) >= 0)
+		remove_made(pins);
 	return free_pins(pins);
 }
 

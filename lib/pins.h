@@ -14,7 +14,6 @@
 struct pt_pins {
 	int dir;    /* the root of the mount */
 	int marker; /* the file in it by which it is known for ours; locked */
-	bool made;  /* the directory below is ours, and goes with the mount */
 	char *path; /* owned; absolute */
 	_Atomic uint64_t *seat; /* in the list of those this process has open */
 };
@@ -27,8 +26,8 @@ struct pt_pins {
  *         if there is something else in it; -EPERM if it is not ours, or
  *         nothing may be mounted; -EREMOTE if it is seen from another mount
  *         namespace than its pins; -EOPNOTSUPP before Linux 6.14;
- * -ENAMETOOLONG, -ENOENT, -ENOTDIR, -ELOOP for @path; -EMFILE, -ENOSPC and the
- * like.
+ *         -ENAMETOOLONG, -ENOENT, -ENOTDIR, -ELOOP for @path; -EMFILE, -ENOSPC
+ *         and the like.
  */
 int pt_pins_open(const char *path, struct pt_pins **ret_pins);
 
