@@ -102,12 +102,9 @@ static int probe_ring_waitid(void)
 
 static int try_pidfs(int pidfd)
 {
-	struct statfs fs;
-	int r = sys_fstatfs(pidfd, &fs);
+	int r = sys_on_pidfs(pidfd);
 
-	if (r < 0)
-		return r;
-	return fs.f_type == PT_PIDFS_MAGIC ? 0 : -EOPNOTSUPP;
+	return r == 0 ? -EOPNOTSUPP : r;
 }
 
 static int probe_pidfs(void)

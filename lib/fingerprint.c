@@ -8,17 +8,16 @@
 
 static int look_for_pidfs(bool *ret_pidfs)
 {
-	struct statfs fs;
 	int fd, r;
 
 	fd = sys_pidfd_open(sys_getpid(), 0);
 	if (fd < 0)
 		return fd;
 
-	r = sys_fstatfs(fd, &fs);
+	r = sys_on_pidfs(fd);
 	sys_close(fd);
-	*ret_pidfs = r == 0 && fs.f_type == PT_PIDFS_MAGIC;
-	return r;
+	*ret_pidfs = r > 0;
+	return r < 0 ? r : 0;
 }
 
 /* What another time may be had. */

@@ -415,12 +415,10 @@ static bool is_pidfd(int fd)
 
 static bool has_its_inode(const struct pt_handed *handed, int fd)
 {
-	struct statfs fs;
 	uint64_t inode;
 
-	return handed->has & PT_HAS_INODE && sys_fstatfs(fd, &fs) >= 0 &&
-	       fs.f_type == PT_PIDFS_MAGIC && sys_inode(fd, &inode) >= 0 &&
-	       inode == handed->inode;
+	return handed->has & PT_HAS_INODE && sys_on_pidfs(fd) > 0 &&
+	       sys_inode(fd, &inode) >= 0 && inode == handed->inode;
 }
 
 /* Without pidfs: its number, and when it began; one that is reaped has none. */

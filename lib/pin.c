@@ -60,14 +60,6 @@ int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE])
 
 /* ---- pidfds and mounts ---- */
 
-bool pt_pin_is_pidfd(int fd)
-{
-	struct statfs fs;
-
-	return sys_fstatfs(fd, &fs) >= 0 &&
-	       (uint64_t)fs.f_type == PT_PIDFS_MAGIC;
-}
-
 /* Detached; of what cannot be mounted the kernel says -EINVAL. */
 static int make_tree(int pidfd)
 {
@@ -151,7 +143,7 @@ static int open_pidfd_place(int dir, const char *name)
 {
 	CLEANUP(fd_closep) int place = open_place(dir, name);
 
-	if (place < 0 || pt_pin_is_pidfd(place))
+	if (place < 0 || sys_on_pidfs(place) > 0)
 		return fd_take(&place);
 	if (!is_claimed(dir, place))
 		return -EBADF;
@@ -175,7 +167,7 @@ int pt_pin_open(int dir, const char *name)
 	pidfd = sys_open(dir, name, O_RDWR | O_NOFOLLOW, 0);
 	if (pidfd < 0)
 		return pidfd;
-	return pt_pin_is_pidfd(pidfd) ? fd_take(&pidfd) : -EBADF;
+	return sys_on_pidfs(pidfd) > 0 ? fd_take(&pidfd) : -EBADF;
 }
 
 /* ---- letting go ---- */
@@ -217,7 +209,7 @@ static bool is_of(int place, uint64_t inode)
 {
 	uint64_t its;
 
-	return pt_pin_is_pidfd(place) && sys_inode(place, &its) >= 0 &&
+	return sys_on_pidfs(place) > 0 && sys_inode(place, &its) >= 0 &&
 	       its == inode;
 }
 

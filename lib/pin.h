@@ -26,9 +26,6 @@ int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE]);
 /* Whether pidfds can be mounted: 0, -EPERM; -EOPNOTSUPP before Linux 6.14. */
 int pt_pin_check(void);
 
-/* Whether it is a pidfd, of Linux 6.9 or later. */
-bool pt_pin_is_pidfd(int fd);
-
 /*
  * A file for a pin to be.
  *

@@ -165,14 +165,10 @@ static int address_of_service(char **ret_address)
 static int check_pidfs(void)
 {
 	CLEANUP(fd_closep) int self = sys_pidfd_open(sys_getpid(), 0);
-	struct statfs fs;
 
 	if (self == -EMFILE || self == -ENFILE || self == -ENOMEM)
 		return self;
-	return self >= 0 && sys_fstatfs(self, &fs) >= 0 &&
-			       (uint64_t)fs.f_type == PT_PIDFS_MAGIC ?
-		       0 :
-		       -EOPNOTSUPP;
+	return self >= 0 && sys_on_pidfs(self) > 0 ? 0 : -EOPNOTSUPP;
 }
 
 int pt_store_open(const char *where, struct pt_store **ret_store)
@@ -230,6 +226,11 @@ static void add_name(struct pt_text *text, uint64_t inode, const char *label)
 	add_label(text, label);
 }
 
+static bool has_our_name(const char *name)
+{
+	return strncmp(name, NAME_FIRST, strlen(NAME_FIRST)) == 0;
+}
+
 /* The label of "pidtrack.INODE.LABEL", and its inode: 0, -EBADMSG, -ENOMEM. */
 static int parse_name(const char *name, uint64_t *ret_inode, char **ret_label)
 {
@@ -239,7 +240,7 @@ static int parse_name(const char *name, uint64_t *ret_inode, char **ret_label)
 	size_t n;
 	int r;
 
-	if (strncmp(name, NAME_FIRST, strlen(NAME_FIRST)) != 0)
+	if (!has_our_name(name))
 		return -EBADMSG;
 	dot = strchr(digits, '.');
 	if (!dot)
@@ -256,11 +257,6 @@ static int parse_name(const char *name, uint64_t *ret_inode, char **ret_label)
 	*ret_label = label;
 	label = NULL;
 	return 0;
-}
-
-static bool has_our_name(const char *name)
-{
-	return strncmp(name, NAME_FIRST, strlen(NAME_FIRST)) == 0;
 }
 
 /* ---- keeping ---- */
@@ -426,13 +422,11 @@ void pt_store_list_done(struct pt_store_list *list)
 /* Whether it is the process that its name says: 0, -EBADF, -ESTALE. */
 static int check_named(const struct pt_stored *stored)
 {
-	struct statfs fs;
 	uint64_t its;
 
 	if (stored->pidfd < 0)
 		return -EMFILE; /* it did not come along */
-	if (sys_fstatfs(stored->pidfd, &fs) < 0 ||
-	    (uint64_t)fs.f_type != PT_PIDFS_MAGIC ||
+	if (sys_on_pidfs(stored->pidfd) <= 0 ||
 	    sys_inode(stored->pidfd, &its) < 0)
 		return -EBADF;
 	return its == stored->inode ? 0 : -ESTALE;

@@ -695,6 +695,18 @@ static inline int sys_fstatfs(int fd, struct statfs *ret_statfs)
 	return pt_sys_result(fstatfs(fd, ret_statfs));
 }
 
+/*
+ * Whether it is a file of pidfs, whose inode is of one process alone: a pidfd
+ * of Linux 6.9 or later.  Return: 1, 0; or why it cannot be told.
+ */
+static inline int sys_on_pidfs(int fd)
+{
+	struct statfs fs;
+	int r = sys_fstatfs(fd, &fs);
+
+	return r < 0 ? r : (uint64_t)fs.f_type == PT_PIDFS_MAGIC;
+}
+
 static inline int sys_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	return pt_sys_result(poll(fds, n, timeout_ms));

@@ -178,7 +178,7 @@ TEST_F(pin, it_opens_as_a_pidfd_of_its_process)
 	pin_make(_metadata, self);
 	fd = pt_pin_open(self->dir, "web");
 	ASSERT_GE(fd, 0);
-	EXPECT_TRUE(pt_pin_is_pidfd(fd));
+	EXPECT_EQ(1, sys_on_pidfs(fd));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 	EXPECT_EQ(0, sys_inode(fd, &inode));
 	EXPECT_EQ(self->inode, inode);
@@ -186,7 +186,7 @@ TEST_F(pin, it_opens_as_a_pidfd_of_its_process)
 	EXPECT_EQ(0, child_await_exit(&self->child));
 	close(fd);
 	EXPECT_EQ(0, pin_drop(self));
-	EXPECT_FALSE(pt_pin_is_pidfd(self->dir));
+	EXPECT_EQ(0, sys_on_pidfs(self->dir));
 }
 
 TEST_F(pin, it_tells_the_status_of_whom_nobody_holds_any_more)
