@@ -298,46 +298,49 @@ static void tell_process(struct pidtrack_recovered *own,
 		pt_recovery_pay(own, payload->bytes, payload->size);
 }
 
+/*
+ * Takes over @fd; what it is if negative is why there is none.  A payload of
+ * its own, as another keeps it, is the process's where that has none.
+ */
+static int take_up(struct pidtrack *tracker, int fd,
+		   struct pidtrack_recovered *own, const void *payload,
+		   size_t payload_size)
+{
+	struct pidtrack_process *process = NULL;
+	int r = fd;
+
+	if (fd >= 0)
+		r = pt_attach_kept(tracker, fd, own->label, &process);
+	if (r < 0) {
+		tell_error(own, r);
+		return r;
+	}
+	if (!process->payload && payload)
+		(void)pt_payload_new(payload, payload_size, &process->payload);
+	tell_process(own, process);
+	return 0;
+}
+
 static void recover_stored(struct pidtrack *tracker, struct pt_stored *stored,
 			   struct pidtrack_recovered *own)
 {
-	struct pidtrack_process *process = NULL;
-	int r = stored->error;
+	int fd = stored->error;
 
-	if (r >= 0 && !own->label)
-		r = -EBADMSG;
-	if (r >= 0)
-		r = pt_attach_kept(tracker, fd_take(&stored->pidfd), own->label,
-				   &process);
-	if (r < 0) {
+	if (fd >= 0)
+		fd = own->label ? fd_take(&stored->pidfd) : -EBADMSG;
+	if (take_up(tracker, fd, own, stored->payload, stored->payload_size) <
+	    0)
 		pt_store_return(stored);
-		tell_error(own, r);
-		return;
-	}
-	if (!process->payload && stored->payload)
-		(void)pt_payload_new(stored->payload, stored->payload_size,
-				     &process->payload);
-	tell_process(own, process);
 }
 
 static void recover_pin(struct pidtrack *tracker,
 			struct pidtrack_recovered *own)
 {
-	struct pidtrack_process *process = NULL;
-	int fd, r;
+	int fd = -EBADMSG;
 
-	fd = own->label ? open_or_remove(tracker->set.keeper.pins, own->name) :
-			  -EBADMSG;
-	r = fd < 0 ? fd : pt_attach_kept(tracker, fd, own->label, &process);
-	if (r < 0) {
-		tell_error(own, r);
-		return;
-	}
-	/* it is stored, too */
-	if (!process->payload && own->payload)
-		(void)pt_payload_new(own->payload, own->payload_size,
-				     &process->payload);
-	tell_process(own, process);
+	if (own->label)
+		fd = open_or_remove(tracker->set.keeper.pins, own->name);
+	take_up(tracker, fd, own, own->payload, own->payload_size);
 }
 
 /* ---- all of them ---- */
