@@ -4,6 +4,7 @@
  * listed, which can fail, then one after the other is tracked, each for itself.
  */
 #include "attach.h"
+#include "given.h"
 #include "record.h"
 #include "recovery.h"
 #include "sys.h"
@@ -70,7 +71,7 @@ struct recover {
 	struct pidtrack_recovered **owns;   /* owned: @n of its own */
 	struct pt_stored **from; /* owned: where each is from; NULL: a pin */
 	size_t n;
-	struct pt_store_list stored;
+	struct pt_stored_list stored;
 	bool listed;
 };
 
@@ -78,11 +79,11 @@ static void recover_done(struct recover *recover)
 {
 	/* of a list that could not be made, nobody is told */
 	for (size_t i = 0; !recover->listed && i < recover->stored.n; i++)
-		pt_store_return(&recover->stored.all[i]);
+		pt_given_return(&recover->stored.all[i]);
 	pidtrack_recovery_free(recover->recovery);
 	free(recover->owns);
 	free(recover->from);
-	pt_store_list_done(&recover->stored);
+	pt_stored_list_done(&recover->stored);
 }
 
 /*
@@ -330,7 +331,7 @@ static void recover_stored(struct pidtrack *tracker, struct pt_stored *stored,
 		fd = own->label ? fd_take(&stored->pidfd) : -EBADMSG;
 	if (take_up(tracker, fd, own, stored->payload, stored->payload_size) <
 	    0)
-		pt_store_return(stored);
+		pt_given_return(stored);
 }
 
 static void recover_pin(struct pidtrack *tracker,

@@ -396,8 +396,7 @@ static void watch_again(struct pt_set *set, struct pidtrack_process *process)
 	if (process->watch != PT_WATCH_NONE) {
 		set->statistics.rearmed++;
 		process->watch = PT_WATCH_NONE;
-		if (!is_settled(process) &&
-		    (!process->released || process->child))
+		if (!is_settled(process) && is_awaited(process))
 			pt_set_watch(set, process);
 	}
 	finish(set, process);

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "store.h"
 
-#include <stdatomic.h>
-
 #include "file.h"
+#include "given.h"
 #include "lines.h"
 #include "message.h"
 #include "pidtrack.h"
 #include "sys.h"
 
-#define NAME_FIRST "pidtrack."
-#define NAME_MAX_THERE 255 /* bytes, of both */
-#define NAME_LABEL_MAX (NAME_MAX_THERE - strlen(NAME_FIRST) - 20 - 1)
 #define ANSWER_SIZE 16448 /* bytes, of the longest there is */
 
 static struct iovec part_of(const struct pt_text *text)
@@ -206,59 +202,6 @@ struct pt_store *pt_store_close(struct pt_store *store)
 	return NULL;
 }
 
-/* ---- names ---- */
-
-static void add_label(struct pt_text *text, const char *label)
-{
-	for (; *label; label++) {
-		/* which is what systemd has between two names */
-		if (*label == ':')
-			pt_text_string(text, "%3a");
-		else
-			pt_text_escaped(text, label, 1);
-	}
-}
-
-static void add_name(struct pt_text *text, uint64_t inode, const char *label)
-{
-	pt_text_field(text, NAME_FIRST, inode);
-	pt_text_byte(text, '.');
-	add_label(text, label);
-}
-
-static bool has_our_name(const char *name)
-{
-	return strncmp(name, NAME_FIRST, strlen(NAME_FIRST)) == 0;
-}
-
-/* The label of "pidtrack.INODE.LABEL", and its inode: 0, -EBADMSG, -ENOMEM. */
-static int parse_name(const char *name, uint64_t *ret_inode, char **ret_label)
-{
-	const char *digits = name + strlen(NAME_FIRST), *dot;
-	CLEANUP(freep) char *label = NULL;
-	struct pt_span rest;
-	size_t n;
-	int r;
-
-	if (!has_our_name(name))
-		return -EBADMSG;
-	dot = strchr(digits, '.');
-	if (!dot)
-		return -EBADMSG;
-	r = pt_text_parse_number(digits, (size_t)(dot - digits), ret_inode);
-	if (r < 0)
-		return r;
-	rest = (struct pt_span){ dot + 1, strlen(dot + 1) };
-	r = pt_span_unescape(rest, &label, &n);
-	if (r < 0)
-		return r;
-	if (n == 0 || strlen(label) != n)
-		return -EBADMSG;
-	*ret_label = label;
-	label = NULL;
-	return 0;
-}
-
 /* ---- keeping ---- */
 
 int pt_store_prepare(struct pt_store *store, const char *label,
@@ -272,9 +215,9 @@ int pt_store_prepare(struct pt_store *store, const char *label,
 	ret_deposit->host = sys_getpid();
 	ret_deposit->tag = ++store->tag;
 	pt_text_byte(&rest, '.');
-	add_label(&rest, label);
+	pt_stored_label(&rest, label);
 	ret_deposit->label_size = rest.length;
-	if (rest.length - 1 > NAME_LABEL_MAX)
+	if (rest.length - 1 > PT_STORED_LABEL_MAX)
 		return -ENAMETOOLONG;
 	if (!store->service && payload_size > 0) {
 		pt_text_string(&rest, "\nPAYLOAD=");
@@ -325,7 +268,7 @@ int pt_store_keep(const struct pt_deposit *deposit, int socket, int pidfd)
 	}
 	/* polled, it would be dropped as soon as its process is reaped */
 	pt_text_string(&text, "FDSTORE=1\nFDPOLL=0\nFDNAME=");
-	pt_text_field(&text, NAME_FIRST, inode);
+	pt_text_field(&text, PT_STORED_FIRST, inode);
 	parts[0] = part_of(&text);
 	if (!deposit->service) {
 		r = pt_message_send(socket, parts, ARRAY_SIZE(parts), pidfd);
@@ -350,7 +293,7 @@ void pt_store_take_back(const struct pt_deposit *deposit, int socket, int pidfd)
 	if (sys_inode(pidfd, &inode) < 0)
 		return;
 	pt_text_string(&text, "FDSTOREREMOVE=1\nFDNAME=");
-	pt_text_field(&text, NAME_FIRST, inode);
+	pt_text_field(&text, PT_STORED_FIRST, inode);
 	parts[0] = part_of(&text);
 	(void)pt_message_send(socket, parts, ARRAY_SIZE(parts), -1);
 	/* who sent it is to be looked at before we are gone */
@@ -368,7 +311,7 @@ void pt_store_let_go(struct pt_store *store, const char *label, uint64_t inode)
 	if (store->socket < 0)
 		return;
 	pt_text_string(&text, "FDSTOREREMOVE=1\nFDNAME=");
-	add_name(&text, inode, label);
+	pt_stored_name(&text, inode, label);
 	part = part_of(&text);
 	/* where that fails otherwise, nobody is kept there any more */
 	r = store->stuck ? pt_message_send_now(store->socket, &part) :
@@ -388,7 +331,7 @@ int pt_store_pay(struct pt_store *store, const char *label, uint64_t inode,
 		return 0;
 	pt_text_field(&text, "TAG=", ++store->tag);
 	pt_text_string(&text, "\nFDPAYLOAD=1\nFDNAME=");
-	add_name(&text, inode, label);
+	pt_stored_name(&text, inode, label);
 	if (size > 0) {
 		pt_text_string(&text, "\nPAYLOAD=");
 		pt_text_escaped(&text, payload, size);
@@ -403,63 +346,8 @@ int pt_store_pay(struct pt_store *store, const char *label, uint64_t inode,
 
 /* ---- listing ---- */
 
-static void stored_done(struct pt_stored *stored)
-{
-	free(stored->name);
-	free(stored->label);
-	free(stored->payload);
-	fd_close(stored->pidfd);
-}
-
-void pt_store_list_done(struct pt_store_list *list)
-{
-	while (list->n > 0)
-		stored_done(&list->all[--list->n]);
-	free(list->all);
-	list->all = NULL;
-}
-
-/* Whether it is the process that its name says: 0, -EBADF, -ESTALE. */
-static int check_named(const struct pt_stored *stored)
-{
-	uint64_t its;
-
-	if (stored->pidfd < 0)
-		return -EMFILE; /* it did not come along */
-	if (sys_on_pidfs(stored->pidfd) <= 0 ||
-	    sys_inode(stored->pidfd, &its) < 0)
-		return -EBADF;
-	return its == stored->inode ? 0 : -ESTALE;
-}
-
-/* Adds one; takes over @pidfd in any case, which is -1 if it is missing. */
-static int add_stored(struct pt_store_list *list, const char *name, int pidfd,
-		      struct pt_stored **ret_stored)
-{
-	struct pt_stored *all, *stored;
-	int r;
-
-	all = realloc(list->all, (list->n + 1) * sizeof(*all));
-	if (!all) {
-		fd_close(pidfd);
-		return -ENOMEM;
-	}
-	list->all = all;
-	stored = &all[list->n++];
-	*stored = (struct pt_stored){ .pidfd = pidfd, .given = -1 };
-	stored->name = strdup(name);
-	if (!stored->name)
-		return -ENOMEM;
-	r = parse_name(name, &stored->inode, &stored->label);
-	if (r == -ENOMEM)
-		return r;
-	stored->error = r < 0 ? r : check_named(stored);
-	*ret_stored = stored;
-	return 0;
-}
-
 /* "FDNAME=…", and "PAYLOAD=…" behind it if there is one that can be read. */
-static int take_stored(struct pt_store_list *list, struct pt_span *rest,
+static int take_stored(struct pt_stored_list *list, struct pt_span *rest,
 		       int pidfd)
 {
 	CLEANUP(freep) char *name = NULL;
@@ -475,7 +363,7 @@ static int take_stored(struct pt_store_list *list, struct pt_span *rest,
 		fd_close(pidfd);
 		return r;
 	}
-	r = add_stored(list, name, pidfd, &stored);
+	r = pt_stored_add(list, name, pidfd, &stored);
 	left = *rest;
 	if (r < 0 || !pt_line_take(&left, &line) ||
 	    !pt_line_has(line, "PAYLOAD=", &value))
@@ -487,7 +375,7 @@ static int take_stored(struct pt_store_list *list, struct pt_span *rest,
 }
 
 /* One message of them, and where the next begins. */
-static int take_some(struct pt_store_list *list, struct pt_message *message,
+static int take_some(struct pt_stored_list *list, struct pt_message *message,
 		     struct pt_span rest, uint64_t *ret_next)
 {
 	struct pt_span line, value;
@@ -511,7 +399,7 @@ static int take_some(struct pt_store_list *list, struct pt_message *message,
 }
 
 /* Those behind @*after, and where the next begin; 0: nowhere. */
-static int ask_for_some(struct pt_store *store, struct pt_store_list *list,
+static int ask_for_some(struct pt_store *store, struct pt_stored_list *list,
 			struct pt_message *message, uint64_t *after)
 {
 	char bytes[64];
@@ -535,7 +423,7 @@ static int ask_for_some(struct pt_store *store, struct pt_store_list *list,
 	return r;
 }
 
-static int list_held(struct pt_store *store, struct pt_store_list *list)
+static int list_held(struct pt_store *store, struct pt_stored_list *list)
 {
 	CLEANUP(freep) char *answer = malloc(ANSWER_SIZE);
 	struct pt_message message = { .text = answer, .room = ANSWER_SIZE };
@@ -550,126 +438,19 @@ static int list_held(struct pt_store *store, struct pt_store_list *list)
 	return r;
 }
 
-/* ---- what the service manager gave us ---- */
-
-#define GIVEN_FIRST 3 /* SD_LISTEN_FDS_START */
-
-/* Those of them that were taken; shared by all our trackers, never freed. */
-struct taken {
-	size_t n;
-	atomic_bool each[];
-};
-
-static struct taken *_Atomic all_taken;
-
-static struct taken *taken_of(size_t n)
-{
-	struct taken *taken = atomic_load(&all_taken), *none = NULL;
-
-	if (taken)
-		return taken;
-	taken = calloc(1, sizeof(*taken) + n * sizeof(taken->each[0]));
-	if (!taken)
-		return NULL;
-	taken->n = n;
-	if (!atomic_compare_exchange_strong(&all_taken, &none, taken)) {
-		free(taken);
-		taken = none;
-	}
-	return taken;
-}
-
-static uint64_t number_in_environment(const char *name)
-{
-	const char *value = secure_getenv(name);
-	uint64_t number = 0;
-
-	if (value && pt_text_parse_number(value, strlen(value), &number) < 0)
-		return 0;
-	return number;
-}
-
-/* A number that is open on something else by now was none of ours to give. */
-static bool is_given(int fd, const char *name)
-{
-	struct pt_stored stored = { .pidfd = fd };
-	CLEANUP(freep) char *label = NULL;
-
-	return parse_name(name, &stored.inode, &label) < 0 ||
-	       check_named(&stored) == 0;
-}
-
-static int list_one_given(struct pt_store_list *list, atomic_bool *taken,
-			  int fd, const char *name)
-{
-	struct pt_stored *stored;
-	int copy, r;
-
-	if (!has_our_name(name) || !is_given(fd, name) ||
-	    atomic_exchange(taken, true))
-		return 0;
-	sys_set_cloexec(fd, true);
-	copy = sys_dup_above(fd, GIVEN_FIRST);
-	if (copy < 0 && copy != -EMFILE) {
-		atomic_store(taken, false);
-		return copy == -EBADF ? 0 : copy;
-	}
-	r = add_stored(list, name, copy, &stored);
-	if (r < 0)
-		atomic_store(taken, false);
-	else
-		stored->given = fd;
-	return r;
-}
-
-static int list_given(struct pt_store_list *list)
-{
-	const char *all_names = secure_getenv("LISTEN_FDNAMES");
-	uint64_t n = number_in_environment("LISTEN_FDS");
-	CLEANUP(freep) char *names = NULL;
-	struct taken *taken;
-	char *rest, *name;
-	int r = 0;
-
-	if (number_in_environment("LISTEN_PID") != (uint64_t)sys_getpid() ||
-	    n == 0 || n > INT_MAX - GIVEN_FIRST || !all_names)
-		return 0;
-	names = rest = strdup(all_names);
-	taken = taken_of(n);
-	if (!names || !taken)
-		return -ENOMEM;
-	n = MIN(n, taken->n);
-	for (uint64_t i = 0; r >= 0 && i < n; i++) {
-		name = strsep(&rest, ":");
-		if (!name)
-			break;
-		r = list_one_given(list, &taken->each[i], GIVEN_FIRST + (int)i,
-				   name);
-	}
-	return r;
-}
-
-void pt_store_return(const struct pt_stored *stored)
-{
-	struct taken *taken = atomic_load(&all_taken);
-
-	if (stored->given >= 0)
-		atomic_store(&taken->each[stored->given - GIVEN_FIRST], false);
-}
-
-int pt_store_list(struct pt_store *store, struct pt_store_list *ret_list)
+int pt_store_list(struct pt_store *store, struct pt_stored_list *ret_list)
 {
 	int r;
 
-	*ret_list = (struct pt_store_list){ 0 };
+	*ret_list = (struct pt_stored_list){ 0 };
 	if (store->service)
-		r = list_given(ret_list);
+		r = pt_given_list(ret_list);
 	else
 		r = list_held(store, ret_list);
 	if (r >= 0)
 		return 0;
 	for (size_t i = 0; i < ret_list->n; i++)
-		pt_store_return(&ret_list->all[i]);
-	pt_store_list_done(ret_list);
+		pt_given_return(&ret_list->all[i]);
+	pt_stored_list_done(ret_list);
 	return r;
 }

@@ -2,17 +2,12 @@
 /*
  * Somebody else who keeps pidfds for us: `pidtrack hold`, who answers, or the
  * service manager, who does not.  Both are spoken to in the lines of
- * sd_notify(3); each pidfd has the name
- *
- *	pidtrack.INODE.LABEL
- *
- * so that ours can be told from others, and whose it is from what it is said to
- * be.  Knows no processes.
+ * sd_notify(3).  Knows no processes.
  */
 #ifndef PT_STORE_H
 #define PT_STORE_H
 
-#include "base.h"
+#include "stored.h"
 
 struct pt_store {
 	char *address; /* owned: of its socket */
@@ -85,32 +80,10 @@ void pt_store_let_go(struct pt_store *store, const char *label, uint64_t inode);
 int pt_store_pay(struct pt_store *store, const char *label, uint64_t inode,
 		 const void *payload, size_t size);
 
-/* One that is kept. */
-struct pt_stored {
-	char *name;	/* owned */
-	uint64_t inode; /* that it says */
-	char *label;	/* owned; or NULL: the name is none of ours */
-	char *payload;	/* owned; or NULL */
-	size_t payload_size;
-	int pidfd; /* owned; a copy */
-	int given; /* the descriptor the service manager gave us, or -1 */
-	int error; /* 0, or why it is not to be used */
-};
-
-struct pt_store_list {
-	struct pt_stored *all; /* owned */
-	size_t n;
-};
-
 /*
  * All that are kept; of the service manager's those that it gave us when we
- * were executed, each only once: pt_store_return() undoes that.  Its
+ * were executed, each only once: pt_given_return() undoes that.  Its
  * descriptors stay open, and become close-on-exec.
  */
-int pt_store_list(struct pt_store *store, struct pt_store_list *ret_list);
-void pt_store_list_done(struct pt_store_list *list);
-
-/* It could not be used now. */
-void pt_store_return(const struct pt_stored *stored);
-
+int pt_store_list(struct pt_store *store, struct pt_stored_list *ret_list);
 #endif

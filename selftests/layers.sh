@@ -16,9 +16,9 @@ layers()
 	pidtrack base
 	options sys text
 	lines
-	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors message pin
-	fingerprint child pids pins store
-	request attempt
+	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors message pin stored
+	fingerprint child pids pins given
+	request store attempt
 	record launchpad status cgroup
 	label
 	recorded sweep
