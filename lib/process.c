@@ -94,6 +94,12 @@ enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source)
 	return pt_status_reaped(pidfd) ? PT_SEEN_REAP : PT_SEEN_EXIT;
 }
 
+bool pt_process_is_awaited(const struct pidtrack_process *process)
+{
+	return !process->released ||
+	       (process->child && process->state == PT_STATE_RUNNING);
+}
+
 uint32_t pt_process_state(const struct pidtrack_process *process)
 {
 	if (process->tell & PT_TELL_EXITED)

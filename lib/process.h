@@ -113,6 +113,12 @@ _Static_assert(sizeof(struct pidtrack_process) <= 256, "256 bytes a process");
  */
 enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source);
 
+/*
+ * Whether anything is to come of it: of those the host is done with, a running
+ * child is still to be reaped.
+ */
+bool pt_process_is_awaited(const struct pidtrack_process *process);
+
 /* Its state as the host knows it: enum pidtrack_state. */
 uint32_t pt_process_state(const struct pidtrack_process *process);
 

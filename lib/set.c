@@ -164,17 +164,10 @@ static bool is_settled(const struct pidtrack_process *process)
 	       process->state == PT_STATE_REAPED;
 }
 
-/* Of those the host is done with, a running child is still to be reaped. */
-static bool is_awaited(const struct pidtrack_process *process)
-{
-	return !process->released ||
-	       (process->child && process->state == PT_STATE_RUNNING);
-}
-
 /* Frees the slot of a released process once nothing needs it. */
 static void finish(struct pt_set *set, struct pidtrack_process *process)
 {
-	if (is_awaited(process))
+	if (pt_process_is_awaited(process))
 		return;
 	if (process->watch != PT_WATCH_NONE || process->stops_watch)
 		return;
@@ -277,7 +270,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 	}
 	if (process->tell != 0)
 		pt_told_add(&set->told, process);
-	if (is_settled(process) || !is_awaited(process))
+	if (is_settled(process) || !pt_process_is_awaited(process))
 		end_watch(set, process);
 }
 
@@ -322,7 +315,7 @@ static void happened_to_edges(struct pt_set *set,
 	if (result >= 0 && result & POLLIN)
 		look(set, process);
 	if (process->watch != PT_WATCH_NONE || is_settled(process) ||
-	    !is_awaited(process) || result == -EBADF)
+	    !pt_process_is_awaited(process) || result == -EBADF)
 		return;
 	if (result < 0)
 		set->statistics.rearmed++;
@@ -396,7 +389,7 @@ static void watch_again(struct pt_set *set, struct pidtrack_process *process)
 	if (process->watch != PT_WATCH_NONE) {
 		set->statistics.rearmed++;
 		process->watch = PT_WATCH_NONE;
-		if (!is_settled(process) && is_awaited(process))
+		if (!is_settled(process) && pt_process_is_awaited(process))
 			pt_set_watch(set, process);
 	}
 	finish(set, process);
