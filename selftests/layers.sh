@@ -16,10 +16,10 @@ layers()
 	pidtrack base
 	options sys text
 	lines
-	quiet owner claims sightings file foreign clone names directory procfs caps dumpable descriptors message pin stored
+	quiet owner claims sightings file memfd foreign clone names directory procfs caps dumpable descriptors message pin stored
 	fingerprint child pids pins given
 	request store attempt
-	record launchpad status cgroup
+	record launchpad status cgroup image
 	label
 	recorded sweep
 	verify removal tree ending
@@ -31,7 +31,7 @@ layers()
 	told ladder keeper orphans
 	set
 	tracker
-	launch attach member records registry handoff
+	launch attach member records registry handoff resume
 	recover
 	END
 }
