@@ -7,6 +7,7 @@
 #include "handed.h"
 #include "image.h"
 #include "memfd.h"
+#include "probes.h"
 #include "sys.h"
 #include "tracker.h"
 
@@ -223,6 +224,7 @@ static int do_prepare(struct pidtrack *tracker, void *argument)
 	set_cloexec_all(&tracker->set.slots, false);
 	sys_set_cloexec(fd, false);
 	tracker->handoff = fd;
+	PROBE2(handoff, fd, tracker->set.statistics.tracked);
 	return 0;
 }
 

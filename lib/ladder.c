@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "ladder.h"
 
+#include "probes.h"
 #include "sys.h"
 
 static int watch(const struct pt_stops *stops, struct pt_ring *ring,
@@ -53,11 +54,22 @@ static int find_tree(struct pt_stops *stops, struct pt_ring *ring,
 	return r;
 }
 
+static int take_step(struct pt_stops *stops, struct pt_stop *stop)
+{
+	const struct pidtrack_process *process = stop->process;
+	const int signal = stop->steps[stop->at].signal;
+	int r = pt_stop_climb(stops, stop, process->pidfd);
+
+	if (!stop->tree && signal != 0)
+		PROBE3(signal, process->pid, signal, r);
+	return r;
+}
+
 static int begin(struct pt_stops *stops, struct pt_ring *ring,
 		 const struct pt_place *place, struct pt_stop *stop,
 		 int cgroup_fd)
 {
-	struct pidtrack_process *process = stop->process;
+	const struct pidtrack_process *process = stop->process;
 	int r;
 
 	if (stop->flags == 0 && process->state != PT_STATE_RUNNING)
@@ -65,7 +77,7 @@ static int begin(struct pt_stops *stops, struct pt_ring *ring,
 	r = ready(stops, ring, false);
 	if (r >= 0 && stop->flags != 0)
 		r = find_tree(stops, ring, place, stop, cgroup_fd);
-	return r < 0 ? r : pt_stop_climb(stops, stop, process->pidfd);
+	return r < 0 ? r : take_step(stops, stop);
 }
 
 int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
@@ -138,7 +150,7 @@ static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 	if (stop->at == stop->n_steps)
 		stop->failed = true;
 	else
-		pt_stop_climb(stops, stop, stop->process->pidfd);
+		take_step(stops, stop);
 	return true;
 }
 

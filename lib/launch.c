@@ -8,6 +8,7 @@
 #include "claims.h"
 #include "ending.h"
 #include "options.h"
+#include "probes.h"
 #include "record.h"
 #include "request.h"
 #include "sys.h"
@@ -294,9 +295,11 @@ PUBLIC int pidtrack_spawn(struct pidtrack *tracker,
 		r = pt_tracker_call(tracker, do_spawn, &launch);
 	}
 	if (r < 0) {
+		PROBE4(launch, 0, options->label, r, launch.stage);
 		if (reterr_stage)
 			*reterr_stage = launch.stage;
 		return r;
 	}
+	PROBE4(launch, (*ret_process)->pid, options->label, 0, 0);
 	return 0;
 }

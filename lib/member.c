@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "label.h"
 #include "options.h"
+#include "probes.h"
 #include "procfs.h"
 #include "record.h"
 #include "sys.h"
@@ -164,10 +165,13 @@ PUBLIC int pidtrack_process_status(struct pidtrack_process *process,
 static int do_signal(struct pidtrack *tracker, void *argument)
 {
 	const struct question *question = argument;
+	const int signal = (int)question->number;
+	int r;
 
 	(void)tracker;
-	return sys_pidfd_send_signal(question->process->pidfd,
-				     (int)question->number);
+	r = sys_pidfd_send_signal(question->process->pidfd, signal);
+	PROBE3(signal, question->process->pid, signal, r);
+	return r;
 }
 
 PUBLIC int pidtrack_process_signal(struct pidtrack_process *process, int signal)
@@ -308,6 +312,8 @@ static int do_compare(struct pidtrack *tracker, void *argument)
 	if (comparison->verdict == PIDTRACK_VERDICT_SAME &&
 	    sys_ppoll_now(&ended) > 0)
 		comparison->verdict = PIDTRACK_VERDICT_EXITED;
+	PROBE4(verdict, question->process->pid, comparison->verdict,
+	       comparison->evidence, comparison->reason);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "image.h"
 #include "ladder.h"
 #include "memfd.h"
+#include "probes.h"
 #include "procfs.h"
 #include "recorded.h"
 #include "recovery.h"
@@ -374,6 +375,7 @@ static int resume_all(struct pt_set *set, struct resume *resume)
 	if (r < 0)
 		return r;
 	pt_ring_flush(set->ring);
+	PROBE2(resume, resume->fd, resume->list.n);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "claims.h"
 #include "label.h"
 #include "ladder.h"
+#include "probes.h"
 #include "status.h"
 #include "sys.h"
 
@@ -133,6 +134,7 @@ static void start_watch(struct pt_set *set, struct pidtrack_process *process,
 	}
 	unwatch_by_tick(set, process);
 	process->watch = (uint8_t)watch;
+	PROBE3(armed, process->pid, process->pidfd, watch);
 }
 
 static void end_watch(struct pt_set *set, struct pidtrack_process *process)
@@ -222,6 +224,7 @@ static void acknowledge(struct pt_set *set, struct pidtrack_process *process)
 		return;
 	unclaim_later(set, process);
 	pt_ring_reap(set->ring, process->pidfd);
+	PROBE2(reaped, process->pid, 1);
 }
 
 static void end_stops(struct pt_set *set, struct pidtrack_process *process);
@@ -246,8 +249,10 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 
 	cell = pt_process_after(process->state, seen);
 	process->state = cell.state;
-	if (process->state == PT_STATE_REAPED)
+	if (process->state == PT_STATE_REAPED) {
+		PROBE2(reaped, process->pid, 0);
 		unclaim(set, process);
+	}
 	if (process->source == PIDTRACK_SOURCE_UNKNOWN &&
 	    source != PIDTRACK_SOURCE_UNKNOWN) {
 		process->status = status;
@@ -259,6 +264,7 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		end_stops(set, process);
 		pt_ladder_ended(&set->stops, process);
 		process->tell |= PT_TELL_EXITED;
+		PROBE3(exited, process->pid, process->status, process->source);
 	}
 	if (cell.does & PT_DO_REAPED)
 		process->tell |= PT_TELL_REAPED;

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "tree.h"
 
+#include "probes.h"
 #include "sys.h"
 
 #define MS INT64_C(1000000)
 
 /* ---- sending ---- */
+
+static int signal_one(const struct pt_member *member, int signal)
+{
+	int r = sys_pidfd_send_signal(member->pidfd, signal);
+
+	PROBE3(signal, member->pid, signal, r);
+	return r;
+}
 
 static void reach(struct pt_member *member)
 {
@@ -17,8 +26,7 @@ static void reach(struct pt_member *member)
 static void send_to(struct pt_member *member, int signal)
 {
 	member->due = false;
-	if (pt_pidfd_ended(member->pidfd) ||
-	    sys_pidfd_send_signal(member->pidfd, signal) < 0)
+	if (pt_pidfd_ended(member->pidfd) || signal_one(member, signal) < 0)
 		return;
 	reach(member);
 	if (signal == SIGKILL)
@@ -77,6 +85,7 @@ static void shoot_group(struct pt_tree *tree)
 			       sys_getpgid(member->pid) == tree->root.pid &&
 			       sys_pidfd_send_signal(member->pidfd, 0) >= 0;
 	r = sys_pidfd_signal_group(tree->root.pidfd, tree->signal);
+	PROBE3(signal, -tree->root.pid, tree->signal, r);
 	for (member = &tree->root; member; member = member->next) {
 		if (!member->shot || r < 0)
 			continue;
@@ -125,6 +134,7 @@ static void kill_cgroup(struct pt_tree *tree)
 	if (!tree->kills || tree->with_us || tree->cgroup.pids.n == 0)
 		return;
 	r = pt_cgroup_kill(tree->cgroup_fd);
+	PROBE2(cgroup_kill, tree->root.pid, r);
 	if (r < 0)
 		tree->kills = false;
 	else
@@ -155,7 +165,7 @@ static void stop_running(struct pt_tree *tree)
 	for (struct pt_member *member = &tree->root; member;
 	     member = member->next) {
 		if (!member->ended && !member->frozen &&
-		    sys_pidfd_send_signal(member->pidfd, SIGSTOP) >= 0)
+		    signal_one(member, SIGSTOP) >= 0)
 			member->frozen = true;
 	}
 }
@@ -204,7 +214,7 @@ static void thaw(struct pt_tree *tree)
 	for (struct pt_member *member = &tree->root; member;
 	     member = member->next) {
 		if (member->frozen && !member->ended)
-			sys_pidfd_send_signal(member->pidfd, SIGCONT);
+			signal_one(member, SIGCONT);
 		member->frozen = false;
 	}
 }

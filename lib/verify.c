@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "verify.h"
 
+#include "probes.h"
 #include "procfs.h"
 #include "status.h"
 #include "sys.h"
@@ -378,6 +379,8 @@ void pt_verify(const struct pt_place *place,
 	if (it.comparison.verdict != PIDTRACK_VERDICT_SAME &&
 	    it.comparison.verdict != PIDTRACK_VERDICT_EXITED && !it.legacy)
 		it.pidfd = fd_close(it.pidfd);
+	PROBE4(verdict, record->fingerprint.pid, it.comparison.verdict,
+	       it.comparison.evidence, it.comparison.reason);
 	*ret_verified = (struct pt_verified){
 		.comparison = it.comparison,
 		.pidfd = it.pidfd,

@@ -31,6 +31,7 @@ packages_to_test_all=(
 	'conmon|command -v conmon'
 	'mandoc|command -v mandoc'
 	'spin|command -v spin'
+	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'busybox-static|busybox --list'
 	'qemu-system-x86|command -v qemu-system-x86_64'
 	'e2fsprogs|test -x /usr/sbin/mkfs.ext4'
