@@ -174,7 +174,7 @@ int pt_directory_take(struct pt_directory *directory, const char **ret_name)
 	}
 	events->at += sizeof(*event) + event->len;
 	*ret_name = event->name;
-	return (int)meaning_of(directory, event);
+	return meaning_of(directory, event);
 }
 
 int pt_directory_next(struct pt_directory *directory, const char **ret_name)
