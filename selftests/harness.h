@@ -19,6 +19,9 @@
  * 30).  Whatever it leaves is killed.  It ends by exit(3), so that sanitizers
  * have their say: a report of theirs fails it.
  *
+ * The program exits with 1 if a test failed or none was run, else with 0; where
+ * all were skipped, with PIDTRACK_TEST_SKIPPED, which the kernel wants to be 4.
+ *
  * _metadata is shared with the processes a test forks: what they EXPECT counts.
  * Functions that ASSERT take struct __test_metadata *_metadata.
  */
@@ -78,6 +81,7 @@ struct __test_metadata {
 
 static struct __test_metadata *harness_first;
 static struct __test_metadata *harness_running;
+static int harness_skipped; /* tests */
 
 /* As they stand in the file: with LTO, constructors run backwards. */
 static inline void harness_register(struct __test_metadata *test)
@@ -761,6 +765,7 @@ static inline bool harness_share_and_run(const struct __test_metadata *test,
 	if (shared->unsaid[0])
 		harness_say("%s", shared->unsaid);
 	failed = shared->failed;
+	harness_skipped += !failed && shared->skipped;
 	harness_say("%sok %d %s%s%s", failed ? "not " : "", number, test->name,
 		    !failed && shared->skipped ? " # SKIP " : "",
 		    !failed && shared->skipped ? shared->reason : "");
@@ -822,6 +827,8 @@ static inline int test_harness_run(int argc, char **argv)
 		if (harness_wanted(test, argc, argv))
 			failed += harness_share_and_run(test, ++n, signals);
 	close(signals);
+	if (!failed && n && harness_skipped == n)
+		return harness_number_of("PIDTRACK_TEST_SKIPPED", 0);
 	return failed || !n;
 }
 

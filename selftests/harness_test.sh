@@ -85,7 +85,7 @@ expected()
 }
 
 echo "TAP version 13"
-echo "1..6"
+echo "1..8"
 
 # LeakSanitizer comes with AddressSanitizer.
 loses_memory="ok"
@@ -107,6 +107,21 @@ tell a_program_with_a_failed_test_exits_with_1 $?
 
 "$program" passes skips >/dev/null
 tell a_program_without_one_exits_with_0 $?
+
+"$program" skips >/dev/null
+tell a_program_that_skips_all_exits_with_0 $?
+
+exits_with()
+{
+	expected=$1
+	shift
+	PIDTRACK_TEST_SKIPPED=4 "$program" "$@" >/dev/null
+	[ $? -eq "$expected" ]
+}
+exits_with 4 skips && exits_with 0 skips passes &&
+	exits_with 1 skips expects_what_is_not_and_goes_on &&
+	exits_with 1 no_such_test
+tell a_program_that_skips_all_exits_as_it_is_told $?
 
 [ "$("$program" skips passes | tail -n +2 | tr '\n' ' ')" = \
 	"1..2 ok 1 passes ok 2 skips # SKIP there is no moon " ]
