@@ -27,7 +27,8 @@ static int check_one(const struct pidtrack *tracker,
 		return -EINPROGRESS;
 	/* the thread that launched it ends with exec, and it with that */
 	if (process->binding == PIDTRACK_BINDING_PARENT_DEATH &&
-	    process->state == PT_STATE_RUNNING && tracker->owner.has_thread)
+	    !process->handed && process->state == PT_STATE_RUNNING &&
+	    tracker->owner.has_thread)
 		return -EOPNOTSUPP;
 	return 0;
 }

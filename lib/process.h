@@ -100,6 +100,7 @@ struct pidtrack_process {
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */
 	bool kept : 1;	     /* to be let go in the end */
+	bool handed : 1;     /* over exec: so its parent's thread outlives it */
 };
 
 /* The bar of what a process costs us. */

@@ -261,6 +261,7 @@ static int reserve(struct pt_set *set, const struct pt_handed *handed,
 	if (handed->source != PIDTRACK_SOURCE_UNKNOWN)
 		process->status = (int32_t)handed->status;
 	process->binding = (uint8_t)handed->binding;
+	process->handed = true;
 	process->stops = (uint8_t)handed->notify;
 	process->child = handed->flags & PT_HANDED_CHILD;
 	process->observed = handed->flags & PT_HANDED_OBSERVED;

@@ -1051,6 +1051,35 @@ TEST(what_dies_with_the_trackers_thread_is_not_handed_over)
 	pidtrack_free(tracker);
 }
 
+static void with_one_bound(struct __test_metadata *_metadata, struct host *host)
+{
+	struct pidtrack_fd_map fds[] = {
+		{ .child_fd = 0, .fd = host->gate.shim },
+	};
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_BOUND,
+				       .argv = SHIM("wait", "exit", "7"),
+				       .label = "bound", .fds = fds,
+				       .n_fds = 1);
+
+	ASSERT_EQ(0, pidtrack_spawn(host->tracker, &options, &host->process,
+				    NULL));
+}
+
+/* That one has executed already, and would again. */
+TEST(what_dies_with_the_thread_that_executes_is_handed_over_by_any_tracker)
+{
+	struct host host = { .set_up = with_one_bound,
+			     .words = { "thread", "again" } };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered bound same pin 0 running");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event bound exited 0x700 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
 TEST(a_ladder_of_several_is_to_be_over)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
