@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/utsname.h>
 
 #include "tracked.h"
 
@@ -340,6 +341,29 @@ static inline void be_pid_namespace(struct __test_metadata *_metadata,
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+/* Whether pid_max is: Linux 6.14; before, it is the whole machine's. */
+static inline bool pid_max_is_of_namespaces(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 14);
+}
+
+/* In a namespace of our own, where pid_max is of those: 300 and more for ever.
+ */
+static inline void have_numbers_below(struct __test_metadata *_metadata,
+				      const char *pid_max)
+{
+	int fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(3, write(fd, pid_max, 3));
+	close(fd);
 }
 
 /* Runs @run as pid 1 with a /proc of its own. */
