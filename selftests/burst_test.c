@@ -4,8 +4,11 @@
  * library costs is counted from outside: a tracer counts the system calls that
  * the host makes between two marks.
  */
+#include <linux/io_uring.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 
 #include "tracked.h"
 
@@ -256,6 +259,63 @@ TEST(a_thousand_ends_while_the_host_is_busy_are_all_told_truly)
 	pidtrack_free(tracker);
 }
 
+/* ---- a host that is away ---- */
+
+/* Our one ring; -1: there is none. */
+static int ring_find(void)
+{
+	int fd;
+
+	for (fd = 3; fd < 1000; fd++) {
+		char path[64], target[64];
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n < 0)
+			continue;
+		target[n] = '\0';
+		if (!strcmp(target, "anon_inode:[io_uring]"))
+			return fd;
+	}
+	return -1;
+}
+
+/*
+ * How many outcomes the kernel keeps that the queue of our ring has no room
+ * for; -1: it does not say.
+ */
+static int ring_overflow(void)
+{
+	int ring = ring_find(), n = -1;
+	char path[64], line[256];
+	FILE *file;
+
+	if (ring < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ring);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, "CqOverflowList:", 15))
+			n = 0;
+		else if (n >= 0 && strstr(line, "user_data="))
+			n++;
+	}
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* A tenth of a MiB each, with what the kernel has of it. */
+static bool memory_allows(int n)
+{
+	struct sysinfo memory;
+
+	return !sysinfo(&memory) &&
+	       (uint64_t)memory.freeram * memory.mem_unit / 400000 >
+		       (uint64_t)n;
+}
+
 FIXTURE(many)
 {
 	struct pidtrack *tracker;
@@ -273,27 +333,49 @@ FIXTURE_TEARDOWN(many)
 	self->tracker = pidtrack_free(self->tracker);
 }
 
-/* More than a ring has room for, several times over; a busy machine is slow. */
-TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 120)
+/*
+ * Half of them end while the host launches others: then the kernel tells, and
+ * more than the queue of a ring has room for.  The others end while it calls
+ * nothing, for as many seconds as PIDTRACK_TEST_AWAY says.
+ */
+TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 240)
 {
-	enum { N = 5000 };
+	enum { N = 5000, GATES = 10 };
+	int away = harness_number_of("PIDTRACK_TEST_AWAY", 0);
 	static struct pidtrack_process *processes[N];
 	static bool told[N];
 	const struct pidtrack_event *event;
 	struct pidtrack *tracker = self->tracker;
-	int i;
+	struct gate gates[GATES];
+	int i, first, overflow;
 
+	first = memory_allows(N / 2) ? N / 2 : N;
+	for (i = 0; i < GATES; i++)
+		gates[i] = gate_make(_metadata);
 	for (i = 0; i < N; i++) {
 		char code[16];
 
 		snprintf(code, sizeof(code), "%d", i % 251);
-		processes[i] = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
-					  SHIM("exit", code));
+		processes[i] =
+			i < first ?
+				shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+					   SHIM("exit", code)) :
+				shim_start_at(_metadata, tracker,
+					      &gates[i % GATES], i % 251);
 		pidtrack_process_set_userdata(processes[i],
 					      (void *)(intptr_t)i);
 	}
+	for (i = 0; i < GATES; i++) {
+		gate_open(&gates[i]);
+		poll(NULL, 0, away * 1000 / GATES);
+	}
 	for (i = 0; i < N; i++)
 		process_await_exit(processes[i]);
+	overflow = ring_overflow();
+	TH_LOG("%s, away for %d s: %d ends, %d beyond the queue of the ring",
+	       pidtrack_backend(tracker), away, N, overflow);
+	if (overflow >= 0)
+		EXPECT_GT(overflow, 0);
 	for (i = 0; i < N; i++) {
 		intptr_t j;
 
@@ -307,6 +389,79 @@ TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 120)
 	}
 	ASSERT_NO_EVENT(tracker);
 	EXPECT_FALSE(child_is_any());
+	EXPECT_LE(ring_overflow(), 0);
+}
+
+/* What the kernel and the library share; of every ring in the same place. */
+static struct ring_shared {
+	uint32_t *head, *tail, *overflow;
+	void *memory;
+} ring_share(struct __test_metadata *_metadata)
+{
+	struct io_uring_params params = { .flags = 0 };
+	struct ring_shared shared;
+	int other, ring = ring_find();
+	char *memory;
+
+	ASSERT_GE(ring, 0);
+	other = (int)syscall(SYS_io_uring_setup, 1, &params);
+	ASSERT_GE(other, 0);
+	close(other);
+	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
+		      IORING_OFF_CQ_RING);
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	shared.memory = memory;
+	shared.head = (uint32_t *)(memory + params.cq_off.head);
+	shared.tail = (uint32_t *)(memory + params.cq_off.tail);
+	shared.overflow = (uint32_t *)(memory + params.cq_off.overflow);
+	return shared;
+}
+
+/* Without memory for what the queue has no room for, the kernel drops it. */
+TEST(what_the_kernel_dropped_is_told_all_the_same)
+{
+	enum { N = 200 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	const struct pidtrack_event *event;
+	bool told[N] = { false };
+	struct ring_shared shared;
+	uint32_t lost;
+	int i, n;
+
+	if (!tracker_is_on_ring(tracker)) {
+		pidtrack_free(tracker);
+		SKIP(return, "epoll has no queue");
+	}
+	for (i = 0; i < N; i++) {
+		char code[16];
+
+		snprintf(code, sizeof(code), "%d", i);
+		pidtrack_process_set_userdata(shim_start(_metadata, tracker,
+							 PIDTRACK_FD_NULL,
+							 SHIM("exit", code)),
+					      (void *)(intptr_t)i);
+	}
+	shared = ring_share(_metadata);
+	lost = *shared.tail - *shared.head;
+	*shared.head = *shared.tail;
+	*shared.overflow += lost;
+	munmap(shared.memory, 4096);
+	TH_LOG("%u of %d dropped", lost, N);
+	EXPECT_GT(lost, 0);
+
+	for (n = 0; n < N; n++) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		i = (int)(intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_FALSE(told[i]);
+		told[i] = true;
+		ASSERT_EVENT(event, event->process, PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED,
+			     i << 8);
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	EXPECT_GT(tracker_statistics(tracker).rearmed, 0);
+	pidtrack_free(tracker);
 }
 
 /* As a host does that polls, and takes one event each time. */
