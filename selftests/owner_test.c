@@ -26,9 +26,13 @@ static void *intrude(void *arg)
 	struct pidtrack_process *process = intruder->process, *none = NULL;
 	char text[PIDTRACK_FINGERPRINT_MAX];
 	struct pidtrack_statistics statistics;
+	struct pidtrack_record_options record =
+		PIDTRACK_RECORD_OPTIONS(.path = "/tmp/nobodys.record");
+	struct pidtrack_record *parsed = NULL;
+	struct pidtrack_recovery *recovery = NULL;
 	struct pidtrack_comparison comparison;
 	const struct pidtrack_event *event;
-	int r = intruder->expected, status;
+	int r = intruder->expected, status, fd = -1;
 	uint32_t stage;
 
 	EXPECT_EQ(r, pidtrack_next(tracker, &event));
@@ -49,7 +53,22 @@ static void *intrude(void *arg)
 	EXPECT_EQ(r, pidtrack_process_fingerprint(process, text, sizeof(text)));
 	EXPECT_EQ(r, pidtrack_process_compare(process, intruder->text,
 					      &comparison, sizeof(comparison)));
+	EXPECT_EQ(r, pidtrack_process_stop(process, NULL));
+	EXPECT_EQ(r, pidtrack_process_set_payload(process, "x", 1));
+	EXPECT_EQ(r, pidtrack_process_record(process, &record));
+	EXPECT_EQ(r, pidtrack_process_keep(process));
+	EXPECT_EQ(r, pidtrack_recover(tracker, &recovery));
+	EXPECT_EQ(r, pidtrack_handoff_prepare(tracker, &fd));
+	EXPECT_EQ(r, pidtrack_handoff_cancel(tracker));
+	EXPECT_EQ(r, pidtrack_handoff_resume(tracker, 0, &recovery));
+	EXPECT_EQ(0, pidtrack_record_parse(intruder->text,
+					   strlen(intruder->text), &parsed));
+	EXPECT_EQ(r,
+		  pidtrack_attach_record(tracker, parsed, 0, &none, NULL, 0));
+	pidtrack_record_free(parsed);
 	EXPECT_NULL(none);
+	EXPECT_NULL(recovery);
+	EXPECT_EQ(-1, fd);
 
 	EXPECT_GE(pidtrack_fd(tracker), 0);
 	EXPECT_GT(strlen(pidtrack_backend(tracker)), 0);
