@@ -115,7 +115,9 @@ enum pidtrack_orphans {
  * PIDTRACK_BACKEND=uring|epoll forces a way of waiting, for tests; it is not
  * read in set-user-id programs.
  *
- * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend;
+ * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend; if the
+ * kernel or a sandbox has no waitid(2) for pidfds, whatever that refuses it with
+ * (-EINVAL before Linux 5.4; -ENOSYS, -EPERM): no end could be told;
  * -EOPNOTSUPP if orphans cannot be found, for there is no /proc of our pid
  * namespace; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever
  * the kernel refuses it with; with pins or a store what

@@ -4,6 +4,8 @@
  */
 #include "tracker.h"
 
+#include <limits.h>
+
 #include "base.h"
 #include "options.h"
 #include "sys.h"
@@ -131,6 +133,17 @@ static int init_tracker(struct pidtrack *tracker,
 	return r;
 }
 
+/*
+ * The floor: without waitid(2) for pidfds no end could be told, and no child be
+ * reaped.  A number that is no descriptor's is looked at only where there is.
+ */
+static int check_floor(void)
+{
+	int r = sys_waitid(PT_P_PIDFD, INT_MAX, NULL, WEXITED | WNOHANG);
+
+	return r == -EBADF ? 0 : r;
+}
+
 static int check(const struct pidtrack_options *options)
 {
 	if (options->flags & ~PIDTRACK_THREAD ||
@@ -157,6 +170,8 @@ PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 			return r;
 	}
 	r = check(&copied);
+	if (r >= 0)
+		r = check_floor();
 	if (r < 0)
 		return r;
 

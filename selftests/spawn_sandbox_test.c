@@ -441,6 +441,26 @@ TEST(what_may_not_be_asked_of_a_ring_does_not_matter)
 	launch_all(_metadata);
 }
 
+/* Else shims would be launched whose ends nobody could tell. */
+static void have_no_tracker(struct __test_metadata *_metadata, int error)
+{
+	struct pidtrack *tracker = NULL;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_waitid, error));
+	EXPECT_EQ(-error, pidtrack_new(NULL, &tracker));
+	EXPECT_NULL(tracker);
+}
+
+TEST(where_no_end_could_be_told_there_is_no_tracker)
+{
+	have_no_tracker(_metadata, ENOSYS);
+}
+
+TEST(nor_is_there_where_that_is_forbidden)
+{
+	have_no_tracker(_metadata, EPERM);
+}
+
 TEST(io_uring_forced_is_had_or_refused)
 {
 	struct pidtrack *tracker = NULL;
