@@ -40,30 +40,40 @@ void pt_epoll_unwatch(struct pt_epoll *epoll, enum pt_watch watch, int pidfd,
 	}
 }
 
-static void kick(struct pt_epoll *epoll, bool kick)
+static int kick(struct pt_epoll *epoll, bool kick)
 {
 	uint64_t count = 1;
 	int r;
 
 	if (kick == epoll->kicked)
-		return;
+		return 0;
 	if (kick)
 		r = sys_write(epoll->kick, &count, sizeof(count));
 	else
 		r = sys_read(epoll->kick, &count, sizeof(count));
 	/* else again, or what is readable would be found so for ever */
-	if (r >= 0 || r == -EAGAIN)
-		epoll->kicked = kick;
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	epoll->kicked = kick;
+	return 0;
+}
+
+static bool is_kick(const struct epoll_event *event)
+{
+	return pt_watch_happened(event->data.u64).watch == WATCH_KICK;
 }
 
 static int fill(struct pt_epoll *epoll)
 {
-	int n;
+	int n, r;
 
-	kick(epoll, false);
+	r = kick(epoll, false);
 	n = sys_epoll_wait(epoll->fd, epoll->batch, BATCH);
 	if (n == -EINTR)
 		n = 0;
+	/* it alone, and it would be found so for ever */
+	if (n == 1 && r < 0 && is_kick(&epoll->batch[0]))
+		n = r;
 	if (n > 0)
 		epoll->wakeups++;
 	epoll->at = 0;
