@@ -120,7 +120,7 @@ static int add(struct pt_tree *tree, pid_t pid, int *pidfd)
 	return 0;
 }
 
-/* For looking, which takes some; pinning must not. */
+/* For looking, which takes some; pinning must not.  Neither minds a second. */
 static void lend_spare(struct pt_tree *tree)
 {
 	tree->spare = fd_close(tree->spare);
@@ -128,7 +128,8 @@ static void lend_spare(struct pt_tree *tree)
 
 static void take_spare(struct pt_tree *tree)
 {
-	tree->spare = sys_dup_above(tree->root.pidfd, 3);
+	if (tree->spare < 0)
+		tree->spare = sys_dup_above(tree->root.pidfd, 3);
 }
 
 /* ---- whether the one that was pinned is the one that was found ---- */
@@ -278,6 +279,7 @@ static void search_children(struct pt_tree *tree)
 	if (r < 0)
 		miss(tree, &tree->root);
 	for (size_t i = 0; i < pids.n; i++) {
+		lend_spare(tree);
 		r = pt_procfs_stat(pids.at[i], &stat);
 		if (pt_sweep_is_short(r))
 			miss(tree, &tree->root);
@@ -286,8 +288,10 @@ static void search_children(struct pt_tree *tree)
 		parent = stat.ppid == tree->root.pid ?
 				 &tree->root :
 				 pt_sweep_find(tree, stat.ppid);
-		if (parent && !parent->ended)
-			consider(tree, parent, PIDTRACK_STOP_TREE, pids.at[i]);
+		if (!parent || parent->ended)
+			continue;
+		take_spare(tree);
+		consider(tree, parent, PIDTRACK_STOP_TREE, pids.at[i]);
 	}
 	take_spare(tree);
 }

@@ -8,6 +8,7 @@
 #include "cgroups.h"
 #include "family.h"
 #include "pids.h"
+#include "seccomp.h"
 
 static struct pt_tree *tree_of(struct __test_metadata *_metadata, pid_t pid,
 			       int pidfd, const int *epoll)
@@ -71,6 +72,13 @@ TEST(all_are_found_where_the_kernel_lists_children)
 
 TEST(all_are_found_where_it_does_not)
 {
+	all_are_found(_metadata, false);
+}
+
+/* Before Linux 6.13 a pidfd does not tell whose child its process is. */
+TEST(all_are_found_where_neither_it_nor_a_pidfd_tells)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
 	all_are_found(_metadata, false);
 }
 
