@@ -55,6 +55,7 @@ static int enter_session(struct pt_child *child)
 	return r;
 }
 
+/* What a new cgroup namespace has as its root is where its maker is then. */
 static int enter_cgroup(struct pt_child *child)
 {
 	int fd, r;
@@ -68,6 +69,8 @@ static int enter_cgroup(struct pt_child *child)
 		return fd;
 	r = sys_write(fd, "0", 1);
 	sys_close(fd);
+	if (r >= 0 && child->options->namespaces & CLONE_NEWCGROUP)
+		r = sys_unshare(CLONE_NEWCGROUP);
 	return r;
 }
 

@@ -224,6 +224,8 @@ static int prepare(struct pt_attempt *attempt, uint32_t *reterr_stage)
 			return r;
 		}
 		child->fds.specials[PT_SPECIAL_CGROUP] = options->cgroup_fd;
+		/* it makes that once it is in there */
+		attempt->namespaces &= ~(uint64_t)CLONE_NEWCGROUP;
 	}
 
 	child->death_signal = options->parent_death_signal;

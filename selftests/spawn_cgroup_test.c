@@ -135,6 +135,10 @@ TEST_F(cgroup, a_cgroup_namespace_has_it_as_its_root)
 				       .namespaces = CLONE_NEWCGROUP);
 
 	EXPECT_STREQ("/\n", shim_said(_metadata, &options));
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	EXPECT_STREQ("/\n", shim_said(_metadata, &options));
+	options.namespaces |= CLONE_NEWUSER;
+	EXPECT_STREQ("/\n", shim_said(_metadata, &options));
 }
 
 TEST_F(cgroup, the_map_may_have_its_number)
