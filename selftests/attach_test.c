@@ -480,7 +480,7 @@ TEST(a_pidfd_of_a_childs_first_thread_does_no_harm)
 
 static struct pidtrack *tracker_without_pidfs(struct __test_metadata *_metadata)
 {
-	ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	return tracker_start(_metadata, 0);
 }
 

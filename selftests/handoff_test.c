@@ -53,7 +53,7 @@ static void run_host(struct __test_metadata *_metadata, struct host *host)
 	else
 		host->backend = getenv("PIDTRACK_BACKEND");
 	if (host->old)
-		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	host->tracker = tracker_start(_metadata, host->flags);
 	host->set_up(_metadata, host);
 	ASSERT_EQ(0, pidtrack_handoff_prepare(host->tracker, &host->handoff));
@@ -393,6 +393,7 @@ TEST(a_process_of_others_is_handed_over)
 	struct host host = { .set_up = one_is_of_others };
 	char line[64];
 
+	host.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR"); /* or skip */
 	stranger = fork();
 	ASSERT_GE(stranger, 0);
 	if (!stranger) {

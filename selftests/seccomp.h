@@ -26,6 +26,12 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif
+/* fstatfs() of a file of any size */
+#ifdef SYS_fstatfs64
+#define SECCOMP_FSTATFS SYS_fstatfs64
+#else
+#define SECCOMP_FSTATFS SYS_fstatfs
+#endif
 #ifndef SECCOMP_USER_NOTIF_FLAG_CONTINUE
 #define SECCOMP_USER_NOTIF_FLAG_CONTINUE (1UL << 0) /* Linux 5.5 */
 #endif

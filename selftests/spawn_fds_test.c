@@ -541,6 +541,18 @@ TEST(where_they_cannot_be_sent_too)
 	fars_close(fds);
 }
 
+/* Of one that has launched: by clone(2) the first shares nothing. */
+static void fars_open(struct __test_metadata *_metadata, struct launch *launch)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"));
+
+	launch_open(_metadata, launch);
+	ASSERT_EQ(0, launch_spawn(_metadata, launch, &options));
+	ASSERT_EQ(0, launch_wait(_metadata, launch));
+	launch_reset(launch);
+}
+
 TEST(no_table_is_copied_up_to_those_that_are_far)
 {
 	static const char *const argv[] = { "/bin/grep", "FDSize",
@@ -548,13 +560,18 @@ TEST(no_table_is_copied_up_to_those_that_are_far)
 	struct pidtrack_fd_map fds[10];
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .fds = fds, .n_fds = 8);
+	struct launch launch = LAUNCH_NULL;
 	int size = 0;
 
+	fars_open(_metadata, &launch);
 	fars_make(_metadata, fds);
+	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options));
 	ASSERT_EQ(1,
-		  sscanf(shim_said(_metadata, &options), "FDSize: %d", &size));
+		  sscanf(launch_said(_metadata, &launch), "FDSize: %d", &size));
 	EXPECT_GE(FAR / 4, size);
+	EXPECT_EQ(0, launch_wait(_metadata, &launch));
 	fars_close(fds);
+	launch_close(&launch);
 }
 
 /* What the host sent is not left behind, or a pipe would never end. */
@@ -568,7 +585,7 @@ TEST(what_was_sent_to_one_that_failed_is_closed)
 	int ends[2];
 	char byte;
 
-	launch_open(_metadata, &launch);
+	fars_open(_metadata, &launch);
 	fars_make(_metadata, fds);
 	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
 	ASSERT_EQ(FAR, dup3(ends[1], FAR, O_CLOEXEC));

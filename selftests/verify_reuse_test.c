@@ -130,7 +130,7 @@ static void end_it(struct __test_metadata *_metadata, struct storm *storm,
 static void start_storm(struct __test_metadata *_metadata, struct storm *storm)
 {
 	if (!storm->pidfs)
-		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	storm->tracker = tracker_start(_metadata, 0);
 }
 

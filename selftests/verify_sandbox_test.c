@@ -187,7 +187,7 @@ static void verify_without_proc(struct __test_metadata *_metadata, void *arg)
 	struct shim shim;
 
 	if (!hidden->pidfs)
-		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	shim = shim_in(_metadata, LIVE);
 	tracker = shim.tracker;
 	if (unshare(CLONE_NEWNS) ||
@@ -239,7 +239,7 @@ static void verify_as_nobody(struct __test_metadata *_metadata, void *arg)
 	struct shim shim;
 
 	if (!hidden->pidfs)
-		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	shim = shim_in(_metadata, LIVE);
 	if (hidden->before &&
 	    (unshare(CLONE_NEWNS) ||
@@ -428,7 +428,7 @@ static void verify_at_another_time(struct __test_metadata *_metadata, void *arg)
 	pid_t pid;
 
 	if (!pidfs)
-		ASSERT_EQ(0, seccomp_refuse(SYS_fstatfs, ENOSYS));
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
 	shim = shim_in(_metadata, LIVE);
 	if (unshare(CLONE_NEWTIME)) {
 		SKIP(, "no time namespace: %s", strerror(errno));
