@@ -68,18 +68,16 @@ struct pt_cell pt_process_after(enum pt_state state, enum pt_seen seen)
 	return after[state][seen];
 }
 
-enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source)
+int pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source)
 {
-	int r;
+	int peeked, r;
 
-	r = pt_status_peek(pidfd, ret_status);
-	if (r > 0) {
+	peeked = pt_status_peek(pidfd, ret_status);
+	if (peeked > 0) {
 		*ret_source = PIDTRACK_SOURCE_WAITED;
 		return PT_SEEN_STATUS;
 	}
-	if (r == 0) /* not yet, or a tracer has it */
-		return PT_SEEN_NONE;
-	if (r != -ECHILD)
+	if (peeked == 0) /* not yet, or a tracer has it */
 		return PT_SEEN_NONE;
 
 	r = pt_status_recover(pidfd, ret_status);
@@ -87,11 +85,10 @@ enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source)
 		*ret_source = PIDTRACK_SOURCE_RECOVERED;
 		return PT_SEEN_REAP;
 	}
-	if (r == 0)
-		return PT_SEEN_EXIT;
-
 	*ret_source = PIDTRACK_SOURCE_UNKNOWN;
-	return pt_status_reaped(pidfd) ? PT_SEEN_REAP : PT_SEEN_EXIT;
+	if (r < 0 && pt_status_reaped(pidfd))
+		return PT_SEEN_REAP;
+	return peeked == -ECHILD ? PT_SEEN_EXIT : peeked;
 }
 
 bool pt_process_is_awaited(const struct pidtrack_process *process)

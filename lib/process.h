@@ -110,9 +110,10 @@ _Static_assert(sizeof(struct pidtrack_process) <= 256, "256 bytes a process");
  * Looks at what a readable pidfd means; of REAP and STOLEN it tells REAP.
  *
  * Return: what is seen, PT_SEEN_NONE if it is nothing new; *ret_status and
- *         *ret_source if there is a status.
+ *         *ret_source if there is a status; a negative errno if it has ended,
+ *         and waitid(2) does not say whether it is to be waited for by us.
  */
-enum pt_seen pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source);
+int pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source);
 
 /*
  * Whether anything is to come of it: of those the host is done with, a running

@@ -280,15 +280,29 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		end_watch(set, process);
 }
 
+/* No change of it will tell again: look soon. */
+static void look_again(struct pt_set *set, struct pidtrack_process *process)
+{
+	watch_by_tick(set, process);
+	if (pt_ring_waits(set->ring))
+		pt_ring_rouse(set->ring);
+}
+
 /* Its pidfd is readable. */
 static void look(struct pt_set *set, struct pidtrack_process *process)
 {
 	uint32_t source = PIDTRACK_SOURCE_UNKNOWN;
-	enum pt_seen seen;
-	int status = -1;
+	int status = -1, r;
 
-	seen = pt_process_look(process->pidfd, &status, &source);
-	see(set, process, seen, status, source);
+	r = pt_process_look(process->pidfd, &status, &source);
+	if (r < 0 && process->child) {
+		look_again(set, process);
+		return;
+	}
+	if (process->watch != PT_WATCH_NONE)
+		unwatch_by_tick(set, process);
+	see(set, process, r < 0 ? PT_SEEN_EXIT : (enum pt_seen)r, status,
+	    source);
 }
 
 static void happened_to_child(struct pt_set *set,
@@ -614,7 +628,8 @@ static void happened_to_all(struct pt_set *set)
 			continue;
 		if (sys_ppoll_now(&readable) > 0)
 			look(set, process);
-		if (process->lame && !is_settled(process))
+		if (process->lame && process->watch == PT_WATCH_NONE &&
+		    !is_settled(process))
 			pt_set_watch(set, process);
 		finish(set, process);
 	}

@@ -41,7 +41,8 @@ enum fault_call {
 	FAULT_IOCTL = -13,
 	FAULT_DUP = -14,
 	FAULT_POLL = -15,
-	FAULT_NONE = -16,
+	FAULT_PEEK = -16, /* waitid(2) that does not wait, nor reap */
+	FAULT_NONE = -17,
 };
 
 struct fault_errors {
@@ -91,6 +92,7 @@ static const struct fault_errors fault_table[] = {
 	{ FAULT_IOCTL, "ioctl", { ENOTTY, EPERM, EMFILE } },
 	{ FAULT_DUP, "fcntl", { EMFILE, EPERM } },
 	{ FAULT_POLL, "poll", { EINTR, ENOMEM } },
+	{ FAULT_PEEK, "waitid", { EPERM } },
 	FAULTY(pidfd_open, EMFILE, ENOMEM, EPERM, ENOSYS),
 	FAULTY(pidfd_send_signal, EPERM, ENOSYS, EAGAIN),
 	FAULTY(waitid, EINTR),
@@ -191,8 +193,9 @@ static bool fault_strikes(long number)
 
 static long fault_kind(long number, long second, long fourth)
 {
+	/* what does not wait does not fail to reap what was seen before */
 	if (number == SYS_waitid && fourth & WNOHANG)
-		return FAULT_NONE; /* it does not wait, nor fail */
+		return fourth & WNOWAIT ? FAULT_PEEK : FAULT_NONE;
 	if (number == SYS_ioctl)
 		return second == (long)_IOWR(0xFF, 11, char[64]) ? FAULT_INFO :
 								   FAULT_IOCTL;
