@@ -129,12 +129,18 @@ PUBLIC int pidtrack_verify(struct pidtrack *tracker,
 	uint64_t before = pt_sys_calls;
 	struct pt_verified verified;
 	struct pt_place place;
+	int r = 0;
 
 	if (tracker && pt_owner_forked(&tracker->owner))
 		return -ECHILD;
 	if (!tracker)
-		pt_place_look(&place);
-	pt_verify(tracker ? &tracker->set.place : &place, record, &verified);
+		r = pt_place_look(&place);
+	/* a pin is asked itself */
+	if (r < 0 && record->format != PIDTRACK_RECORD_PIN)
+		pt_verify_unseen(r, &verified);
+	else
+		pt_verify(tracker ? &tracker->set.place : &place, record,
+			  &verified);
 	if (verified.pidfd >= 0)
 		sys_close(verified.pidfd);
 	pt_options_give(ret_comparison, size, &verified.comparison,

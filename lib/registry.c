@@ -395,16 +395,20 @@ PUBLIC int pidtrack_registry_open(const char *path, uint32_t flags,
 	registry = calloc(1, sizeof(*registry));
 	if (!registry)
 		return -ENOMEM;
+	registry->directory = (struct pt_directory)PT_DIRECTORY_NULL;
 	registry->poll = registry->more = -1;
 	registry->follows = flags & PIDTRACK_REGISTRY_FOLLOW;
 
-	r = pt_directory_open(&registry->directory, path, registry->follows);
+	/* with half of it nobody would be proven for as long as it is open */
+	r = pt_place_look(&registry->place);
+	if (r >= 0)
+		r = pt_directory_open(&registry->directory, path,
+				      registry->follows);
 	if (r >= 0 && registry->follows)
 		r = make_pollable(registry);
 	if (r < 0)
 		return r;
 	registry->pins = is_of_pins(registry->directory.fd);
-	pt_place_look(&registry->place);
 	show_more(registry);
 	*ret_registry = registry;
 	registry = NULL;

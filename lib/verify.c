@@ -387,3 +387,14 @@ void pt_verify(const struct pt_place *place,
 		.legacy = it.legacy,
 	};
 }
+
+void pt_verify_unseen(int error, struct pt_verified *ret_verified)
+{
+	struct verification it = { .pidfd = -1 };
+
+	conclude_unseen(&it, error);
+	*ret_verified = (struct pt_verified){
+		.comparison = it.comparison,
+		.pidfd = -1,
+	};
+}

@@ -25,4 +25,7 @@ void pt_verify(const struct pt_place *place,
 	       const struct pidtrack_record *record,
 	       struct pt_verified *ret_verified);
 
+/* UNPROVEN, for one that could not be looked at, because of @error. */
+void pt_verify_unseen(int error, struct pt_verified *ret_verified);
+
 #endif
