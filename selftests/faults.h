@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * One call of the library's to libc or the kernel that fails, whichever is
- * wanted, in a program that is linked with the static library and --wrap of
- * each name below (meson.build has them).  Calls are counted from 1 while
- * faults are let in; those that cannot fail, or whose failing nobody could
- * notice, are not counted.
+ * One call of the library's to libc or the kernel that fails, or one request
+ * of a ring's that comes to an error, whichever is wanted, in a program that is
+ * linked with the static library and --wrap of each name below (meson.build has
+ * them).  Calls are counted from 1 while faults are let in; those that cannot
+ * fail, or whose failing nobody could notice, are not counted.
  *
  * A shim before it executes shares the memory of its host, and this: what it
  * calls is counted on.  clone3, which is an instruction of the library's own,
@@ -14,6 +14,7 @@
 #define FAULTS_H
 
 #include <liburing.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/capability.h>
 #include <sys/epoll.h>
@@ -23,6 +24,8 @@
 #include "harness.h"
 
 #define FAULT_ERRORS 4
+#define FAULT_OP_WAITID 50  /* Linux 6.7, io_uring.h */
+#define FAULT_NOP_RESULT 1U /* Linux 6.10, likewise: what "len" says */
 
 /* What is not a number of a system call. */
 enum fault_call {
@@ -42,7 +45,9 @@ enum fault_call {
 	FAULT_DUP = -14,
 	FAULT_POLL = -15,
 	FAULT_PEEK = -16, /* waitid(2) that does not wait, nor reap */
-	FAULT_NONE = -17,
+	FAULT_THREAD = -17,
+	FAULT_REQUEST = -18, /* of a ring's: its result */
+	FAULT_NONE = -19,
 };
 
 struct fault_errors {
@@ -64,7 +69,8 @@ struct fault {
 
 static struct fault fault_unused;
 static struct fault *fault = &fault_unused;
-static bool fault_let_in; /* not into what a test forks */
+static bool fault_let_in;  /* not into what a test forks */
+static bool fault_results; /* the kernel can make a request fail */
 
 #define FAULTY(name, ...)           \
 	{                           \
@@ -93,6 +99,8 @@ static const struct fault_errors fault_table[] = {
 	{ FAULT_DUP, "fcntl", { EMFILE, EPERM } },
 	{ FAULT_POLL, "poll", { EINTR, ENOMEM } },
 	{ FAULT_PEEK, "waitid", { EPERM } },
+	{ FAULT_THREAD, "pthread_create", { EAGAIN } },
+	{ FAULT_REQUEST, "request", { ENOMEM, ECANCELED, EINTR } },
 	FAULTY(pidfd_open, EMFILE, ENOMEM, EPERM, ENOSYS),
 	FAULTY(pidfd_send_signal, EPERM, ENOSYS, EAGAIN),
 	FAULTY(waitid, EINTR),
@@ -126,6 +134,7 @@ static const struct fault_errors fault_table[] = {
 	FAULTY(timerfd_create, EMFILE, ENOMEM),
 	FAULTY(ppoll, EINTR, ENOMEM),
 	FAULTY(socket, EMFILE, ENOBUFS),
+	FAULTY(socketpair, EMFILE, ENFILE, ENOMEM),
 	FAULTY(connect, ECONNREFUSED, EAGAIN),
 	FAULTY(sendmsg, EAGAIN, EPIPE, ENOBUFS),
 	FAULTY(recvmsg, ECONNRESET, EINTR, ENOMEM),
@@ -226,6 +235,52 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 			      words[4], words[5]);
 }
 
+int __wrap_asprintf(char **ret_text, const char *format, ...);
+int __wrap_asprintf(char **ret_text, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	if (fault_strikes(FAULT_MEMORY))
+		return -1;
+	va_start(args, format);
+	n = vasprintf(ret_text, format, args);
+	va_end(args);
+	return n;
+}
+
+/* What a request of a ring can fail with; to close and to reap cannot fail. */
+static bool fault_may_be(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_POLL_ADD ||
+	       sqe->opcode == IORING_OP_ASYNC_CANCEL ||
+	       (sqe->opcode == FAULT_OP_WAITID && !(sqe->file_index & WNOHANG));
+}
+
+/*
+ * One of the requests that are queued comes to an error, which ends the chain
+ * it is in, as the kernel does: Linux 6.10, and a success before.
+ */
+static long fault_queued(struct io_uring *ring)
+{
+	const struct io_uring_sq *sq = &ring->sq;
+	struct io_uring_sqe *sqe;
+
+	for (unsigned int i = *sq->khead; i != sq->sqe_tail; i++) {
+		sqe = &sq->sqes[i & *sq->kring_mask];
+		if (!fault_results || !fault_may_be(sqe) ||
+		    !fault_strikes(FAULT_REQUEST))
+			continue;
+		sqe->opcode = IORING_OP_NOP;
+		sqe->fd = -1;
+		sqe->off = sqe->addr = sqe->addr3 = 0;
+		sqe->file_index = 0;
+		sqe->len = (unsigned int)-fault->error;
+		sqe->rw_flags = FAULT_NOP_RESULT;
+	}
+	return FAULT_RING_ENTER;
+}
+
 #define FAULT_WRAP(kind, type, failed, name, parameters, arguments) \
 	type __real_##name parameters;                              \
 	type __wrap_##name parameters;                              \
@@ -269,12 +324,16 @@ FAULT_WRAP(FAULT_RING_NEW, int, -fault->error, io_uring_queue_init_params,
 	   (unsigned int entries, struct io_uring *ring,
 	    struct io_uring_params *params),
 	   (entries, ring, params))
-FAULT_WRAP(FAULT_RING_ENTER, int, -fault->error, io_uring_submit,
+FAULT_WRAP(FAULT_THREAD, int, fault->error, pthread_create,
+	   (pthread_t * thread, const pthread_attr_t *attributes,
+	    void *(*run)(void *), void *argument),
+	   (thread, attributes, run, argument))
+FAULT_WRAP(fault_queued(ring), int, -fault->error, io_uring_submit,
 	   (struct io_uring * ring), (ring))
-FAULT_WRAP(FAULT_RING_ENTER, int, -fault->error, io_uring_submit_and_wait,
+FAULT_WRAP(fault_queued(ring), int, -fault->error, io_uring_submit_and_wait,
 	   (struct io_uring * ring, unsigned int n), (ring, n))
-FAULT_WRAP(FAULT_RING_ENTER, int, -fault->error, io_uring_submit_and_get_events,
-	   (struct io_uring * ring), (ring))
+FAULT_WRAP(fault_queued(ring), int, -fault->error,
+	   io_uring_submit_and_get_events, (struct io_uring * ring), (ring))
 FAULT_WRAP(FAULT_RING_ENTER, int, -fault->error, io_uring_get_events,
 	   (struct io_uring * ring), (ring))
 FAULT_WRAP(FAULT_RING_EVENTFD, int, -fault->error, io_uring_register_eventfd,
@@ -282,5 +341,27 @@ FAULT_WRAP(FAULT_RING_EVENTFD, int, -fault->error, io_uring_register_eventfd,
 FAULT_WRAP(FAULT_RING_CANCEL, int, -fault->error, io_uring_register_sync_cancel,
 	   (struct io_uring * ring, struct io_uring_sync_cancel_reg *request),
 	   (ring, request))
+
+/* Whether that can be done to requests. */
+static inline bool fault_results_work(void)
+{
+	struct io_uring_params params = { 0 };
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	struct io_uring ring;
+	bool works = false;
+
+	if (__real_io_uring_queue_init_params(4, &ring, &params) < 0)
+		return false;
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_nop(sqe);
+	sqe->len = (unsigned int)-EXDEV;
+	sqe->rw_flags = FAULT_NOP_RESULT;
+	if (__real_io_uring_submit_and_wait(&ring, 1) == 1 &&
+	    io_uring_peek_cqe(&ring, &cqe) == 0)
+		works = cqe->res == -EXDEV;
+	io_uring_queue_exit(&ring);
+	return works;
+}
 
 #endif

@@ -963,6 +963,7 @@ static void play_all(struct __test_metadata *_metadata,
 	outcome_fd = memfd_create("outcome", MFD_CLOEXEC);
 	ASSERT_EQ(0, ftruncate(outcome_fd, sizeof(*outcome)));
 	outcome_map(_metadata);
+	fault_results = fault_results_work();
 	ASSERT_EQ(0, child_start(&stranger));
 	run_host(_metadata, model, play, 0, 0);
 	ASSERT_TRUE(outcome->done);
@@ -1018,6 +1019,26 @@ static void play_simple(struct __test_metadata *_metadata, play play)
 SCENE(a_shim_is_launched_and_waited_for)
 {
 	play_simple(_metadata, play_launch);
+}
+
+static void play_by_thread(struct __test_metadata *_metadata, play play)
+{
+	const struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.flags = PIDTRACK_THREAD);
+	struct scene scene = { ._metadata = _metadata, .options = &options };
+
+	demand_backend(_metadata);
+	play_all(_metadata, &scene, play);
+}
+
+SCENE(a_shim_is_launched_by_the_trackers_thread)
+{
+	play_by_thread(_metadata, play_launch);
+}
+
+SCENE(a_shim_is_stopped_by_the_trackers_thread)
+{
+	play_by_thread(_metadata, play_stop);
 }
 
 SCENE(a_shim_is_launched_as_somebody_else)
