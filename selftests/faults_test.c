@@ -16,8 +16,10 @@
 #include "family.h"
 #include "faults.h"
 #include "files.h"
+#include "holder.h"
 #include "kept.h"
 #include "seccomp.h"
+#include "service.h"
 
 /* A host, and what there is beside it. */
 struct scene {
@@ -26,6 +28,8 @@ struct scene {
 	const struct pidtrack_options *options;
 	struct directory directory; /* of its own, empty in the end; or "" */
 	struct room *room;	    /* with pins; or NULL */
+	pid_t hold;		    /* which keeps; or 0 */
+	struct service *service;    /* that keeps; or NULL */
 	struct cgroup *cgroup;	    /* or NULL */
 	struct gate gate;
 	struct child bystander; /* of the host's own, that nobody gave away */
@@ -650,7 +654,12 @@ static void play_keep(struct __test_metadata *_metadata, struct scene *scene)
 
 	begin(_metadata, scene);
 	process = launch_kept(_metadata, scene);
-	EXPECT_TRUE(is_pinned(scene->room, "shim"));
+	if (scene->room)
+		EXPECT_TRUE(is_pinned(scene->room, "shim"));
+	if (scene->hold)
+		EXPECT_EQ(1, holder_count(scene->hold));
+	if (scene->service)
+		EXPECT_EQ(1, service_count(_metadata, scene->service));
 	see_off(_metadata, scene, process);
 }
 
@@ -834,8 +843,8 @@ static void prepare(struct __test_metadata *_metadata, struct scene *scene)
 	ASSERT_EQ(0, child_start(&scene->bystander));
 }
 
-/* Whatever could not be let go of, the next host is told of, once. */
-static void succeed(struct __test_metadata *_metadata, struct scene *scene)
+/* Whatever could not be let go of, the next host is told of: how many. */
+static int succeed(struct __test_metadata *_metadata, struct scene *scene)
 {
 	struct pidtrack_recovery *recovery = NULL;
 	const struct pidtrack_recovered *recovered = NULL;
@@ -843,7 +852,6 @@ static void succeed(struct __test_metadata *_metadata, struct scene *scene)
 	struct pidtrack *tracker = NULL;
 	int n;
 
-	EXPECT_TRUE(fault->struck);
 	ASSERT_EQ(0, pidtrack_new(scene->options, &tracker));
 	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
 	for (n = 0; pidtrack_recovery_next(recovery, &recovered) > 0; n++) {
@@ -853,7 +861,6 @@ static void succeed(struct __test_metadata *_metadata, struct scene *scene)
 					       recovered->comparison->verdict));
 		process = recovered->process;
 	}
-	EXPECT_LE(n, 1);
 	pidtrack_recovery_free(recovery);
 	scene->tracker = tracker;
 	if (process)
@@ -861,7 +868,27 @@ static void succeed(struct __test_metadata *_metadata, struct scene *scene)
 	scene->tracker = NULL;
 	ASSERT_NO_EVENT(tracker);
 	pidtrack_free(tracker);
-	rmdir(scene->room->pins);
+	return n;
+}
+
+static void expect_nothing_pinned(struct __test_metadata *_metadata,
+				  struct scene *scene)
+{
+	if (path_exists(scene->room->pins)) {
+		EXPECT_TRUE(fault->struck);
+		EXPECT_LE(succeed(_metadata, scene), 1);
+		rmdir(scene->room->pins);
+	}
+	expect_clean(_metadata, scene->room);
+}
+
+/* What was said before is done by the time that a list is there. */
+static void expect_nothing_held(struct __test_metadata *_metadata,
+				struct scene *scene)
+{
+	EXPECT_LE(succeed(_metadata, scene), fault->struck ? 1 : 0);
+	EXPECT_EQ(0, succeed(_metadata, scene));
+	EXPECT_EQ(0, holder_count(scene->hold));
 }
 
 /* That the bystander lived until now, and is the host's alone. */
@@ -875,10 +902,10 @@ static void look_round(struct __test_metadata *_metadata, struct scene *scene)
 	EXPECT_FALSE(child_is_any());
 	expect_no_file(_metadata, scene);
 	directory_remove(&scene->directory);
-	if (scene->room && path_exists(scene->room->pins))
-		succeed(_metadata, scene);
 	if (scene->room)
-		expect_clean(_metadata, scene->room);
+		expect_nothing_pinned(_metadata, scene);
+	if (scene->hold)
+		expect_nothing_held(_metadata, scene);
 }
 
 static void __attribute__((noreturn))
@@ -905,6 +932,28 @@ static void room_clear(const struct room *room)
 	rmdir(room->pins);
 }
 
+static void serve(struct __test_metadata *_metadata, struct service *service)
+{
+	const struct service_options options = { .max = 100 };
+	char address[64];
+
+	snprintf(address, sizeof(address), "@pidtrack-faults-%d", getpid());
+	service_start(_metadata, service, address, &options);
+}
+
+/* It could not be told of more than one that it was to let go of. */
+static void expect_nothing_stored(struct __test_metadata *_metadata,
+				  struct service *service)
+{
+	int n = service_count(_metadata, service);
+
+	EXPECT_LE(n, outcome->fault.struck ? 1 : 0);
+	if (n == 0)
+		return;
+	service_end(service);
+	serve(_metadata, service);
+}
+
 /* Whether there was a call to fail, and another error for it. */
 static const struct fault_errors *run_host(struct __test_metadata *_metadata,
 					   const struct scene *model, play play,
@@ -926,6 +975,8 @@ static const struct fault_errors *run_host(struct __test_metadata *_metadata,
 	struck = outcome->fault.struck ?
 			 &fault_table[outcome->fault.struck - 1] :
 			 NULL;
+	if (model->service)
+		expect_nothing_stored(_metadata, model->service);
 	EXPECT_TRUE(outcome->done && !status)
 	{
 		TH_LOG("that was call %d%s: %s, %s; status %#x", at,
@@ -1222,6 +1273,54 @@ SCENE(a_shim_is_kept)
 SCENE(a_shim_is_recovered)
 {
 	play_in_room(_metadata, play_recover);
+}
+
+static void play_with_hold(struct __test_metadata *_metadata, play play)
+{
+	struct pidtrack_options options = PIDTRACK_OPTIONS();
+	struct scene scene = { ._metadata = _metadata, .options = &options };
+	struct directory directory;
+	struct path socket;
+
+	demand_backend(_metadata);
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: Linux < 6.9");
+	directory_make(_metadata, &directory);
+	socket = path_in(&directory, "socket");
+	options.store = socket.text;
+	if (holder_start(_metadata, socket.text, 100, &scene.hold)) {
+		play_all(_metadata, &scene, play);
+		holder_end(scene.hold, SIGTERM);
+	}
+	directory_remove(&directory);
+}
+
+SCENE(a_shim_is_given_to_a_hold)
+{
+	play_with_hold(_metadata, play_keep);
+}
+
+SCENE(a_shim_that_a_hold_has_is_recovered)
+{
+	play_with_hold(_metadata, play_recover);
+}
+
+SCENE(a_shim_is_given_to_the_service_manager)
+{
+	const struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.store = PIDTRACK_STORE_SERVICE);
+	struct service service;
+	struct scene scene = { ._metadata = _metadata,
+			       .options = &options,
+			       .service = &service };
+
+	demand_backend(_metadata);
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: Linux < 6.9");
+	serve(_metadata, &service);
+	setenv("NOTIFY_SOCKET", service.address, 1);
+	play_all(_metadata, &scene, play_keep);
+	service_end(&service);
 }
 
 TEST_HARNESS_MAIN
