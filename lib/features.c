@@ -201,12 +201,23 @@ static int make_ended(pid_t *ret_pid)
 	return 0;
 }
 
+/* However often that is interrupted: it is only just ending. */
+static int reap_ended(pid_t pid)
+{
+	int r;
+
+	do
+		r = sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
+	while (r == -EINTR);
+	return r;
+}
+
 static int try_exit_info(int pidfd, pid_t pid)
 {
 	struct pt_pidfd_info told;
 	int r;
 
-	r = sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
+	r = reap_ended(pid);
 	if (r < 0)
 		return r;
 	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_EXIT, &told);
@@ -219,7 +230,7 @@ static int try_xattr(int pidfd, pid_t pid)
 {
 	int r = sys_set_xattr(pidfd, "trusted.pidtrack.probe", "1", 1);
 
-	sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
+	reap_ended(pid);
 	return r;
 }
 
@@ -233,7 +244,7 @@ static int on_ended(int (*probe)(int pidfd, pid_t pid))
 		return r;
 	fd = sys_pidfd_open(pid, 0);
 	if (fd < 0) {
-		sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
+		reap_ended(pid);
 		return fd;
 	}
 	r = probe(fd, pid);

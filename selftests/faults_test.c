@@ -788,6 +788,20 @@ static void play_orphans(struct __test_metadata *_metadata, struct scene *scene)
 	gate_open(&scene->gate);
 }
 
+/* ---- scenes: what works here ---- */
+
+/* Each is tried once by itself, and then as often as is asked. */
+static void play_features(struct __test_metadata *_metadata,
+			  struct scene *scene)
+{
+	for (uint32_t i = 0; i <= PIDTRACK_FEATURE_PROC; i++) {
+		ALWAYS(pidtrack_feature_probe(i));
+		EXPECT_EQ(pidtrack_feature_probe(i), pidtrack_feature_probe(i));
+	}
+	expect_nobody(_metadata, scene);
+	gate_open(&scene->gate);
+}
+
 /* ---- scenes: handing over ---- */
 
 /* Until it is executed all can be taken back. */
@@ -1242,6 +1256,11 @@ SCENE(an_orphan_is_collected)
 
 	demand_backend(_metadata);
 	play_all(_metadata, &scene, play_orphans);
+}
+
+SCENE(features_are_tried)
+{
+	play_simple(_metadata, play_features);
 }
 
 SCENE(a_handoff_is_prepared_and_taken_back)
