@@ -547,11 +547,72 @@ static void play_attach_foreign(struct __test_metadata *_metadata,
 	gate_open(&scene->gate);
 }
 
+/* With a record of its own, a payload and a fingerprint. */
+static void play_describe(struct __test_metadata *_metadata,
+			  struct scene *scene)
+{
+	struct path path = record_path(scene);
+	struct pidtrack_record_options options =
+		PIDTRACK_RECORD_OPTIONS(.path = path.text, .label = "shim",
+					.flags = PIDTRACK_RECORD_SYNC |
+						 PIDTRACK_RECORD_WITH_EXIT);
+	struct pidtrack_process *process = NULL;
+	struct pidtrack_comparison comparison = { 0 };
+	struct pidtrack_record *record;
+	char text[PIDTRACK_FINGERPRINT_MAX];
+	struct child child;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, child_start(&child));
+	ASSERT_EQ(0, TRY(pidtrack_attach(scene->tracker, child.pid, 0, 0,
+					 &process)));
+	ASSERT_EQ(0, TRY(pidtrack_process_set_payload(process, "load", 4)));
+	ASSERT_GT(
+		TRY(pidtrack_process_fingerprint(process, text, sizeof(text))),
+		0);
+	scene->unproven = !fault->struck;
+	ASSERT_EQ(0, TRY(pidtrack_process_compare(process, text, &comparison,
+						  sizeof(comparison))));
+	expect_same(_metadata, scene, &comparison);
+	ASSERT_EQ(0, TRY(pidtrack_process_record(process, &options)));
+	record = read_record(_metadata, scene);
+	/* by its inode, if not by all there is to see */
+	EXPECT_EQ(child.pid, pidtrack_record_pid(record));
+	if (!fault->struck)
+		EXPECT_STREQ(text, pidtrack_record_fingerprint(record));
+	ALWAYS(pidtrack_record_free(record));
+	ASSERT_EQ(0, child_exit(&child, 7));
+	child_close(&child);
+	see_off(_metadata, scene, process);
+	unlink(path.text);
+	unlink(path_in(&scene->directory, "record.exit").text);
+}
+
+/* A stop and a continuation are told, however often they must be asked for. */
+static void play_notify(struct __test_metadata *_metadata, struct scene *scene)
+{
+	const uint32_t kinds = UINT32_C(1) << PIDTRACK_STOPPED |
+			       UINT32_C(1) << PIDTRACK_CONTINUED;
+	struct pidtrack_spawn_options options = AT_GATE();
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+
+	begin(_metadata, scene);
+	process = launch(_metadata, scene, &options);
+	ASSERT_EQ(0, TRY(pidtrack_process_notify(process, kinds)));
+	ASSERT_EQ(0, TRY(pidtrack_process_signal(process, SIGSTOP)));
+	event = next(_metadata, scene);
+	EXPECT_EQ(PIDTRACK_STOPPED, event->kind);
+	ASSERT_EQ(0, TRY(pidtrack_process_signal(process, SIGCONT)));
+	event = next(_metadata, scene);
+	EXPECT_EQ(PIDTRACK_CONTINUED, event->kind);
+	see_off(_metadata, scene, process);
+}
+
 /* ---- scenes: stopping ---- */
 
 static const struct pidtrack_stop_step term_then_kill[] = {
-	{ SIGTERM, 5 },
-	{ SIGKILL, 300 },
+	{ SIGTERM, 5 }, { SIGKILL, 5000 }, /* of a busy machine */
 };
 
 static void stop(struct __test_metadata *_metadata, struct scene *scene,
@@ -561,6 +622,8 @@ static void stop(struct __test_metadata *_metadata, struct scene *scene,
 		PIDTRACK_STOP_OPTIONS(.flags = flags, .steps = term_then_kill,
 				      .n_steps = 2);
 
+	if (flags & PIDTRACK_STOP_CGROUP)
+		options.cgroup_fd = scene->cgroup->fd;
 	ASSERT_EQ(0, TRY(pidtrack_process_stop(process, &options)));
 }
 
@@ -606,8 +669,9 @@ static void play_stop(struct __test_metadata *_metadata, struct scene *scene)
 	gate_open(&scene->gate);
 }
 
-static void play_stop_tree(struct __test_metadata *_metadata,
-			   struct scene *scene)
+/* Who is stopped has children, who are stubborn too. */
+static void play_stop_all(struct __test_metadata *_metadata,
+			  struct scene *scene, uint32_t flags)
 {
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process = NULL;
@@ -616,13 +680,22 @@ static void play_stop_tree(struct __test_metadata *_metadata,
 
 	family->stubborn = true;
 	begin(_metadata, scene);
-	root = family_start(family, 2, 1);
-	ASSERT_GT(root, 0);
+	root = fork();
+	ASSERT_GE(root, 0);
+	if (!root) {
+		signal(SIGTERM, SIG_IGN);
+		if (scene->cgroup && cgroup_join(scene->cgroup->path))
+			_exit(93);
+		family_start(family, 0, 0);
+		family_start(family, 0, 0);
+		family_join(family);
+		family_live();
+	}
 	ASSERT_EQ(0,
 		  TRY(pidtrack_attach(scene->tracker, root, 0, 0, &process)));
 	family_await(_metadata, family, 3);
-	stop(_metadata, scene, process, PIDTRACK_STOP_TREE);
-	expect_stopped(_metadata, scene, process, PIDTRACK_STOP_TREE, family);
+	stop(_metadata, scene, process, flags);
+	expect_stopped(_metadata, scene, process, flags, family);
 	expect_quiet(_metadata, scene);
 	ALWAYS(pidtrack_process_free(process));
 	end(scene);
@@ -635,6 +708,18 @@ static void play_stop_tree(struct __test_metadata *_metadata,
 	munmap(family, sizeof(*family));
 	expect_nobody(_metadata, scene);
 	gate_open(&scene->gate);
+}
+
+static void play_stop_tree(struct __test_metadata *_metadata,
+			   struct scene *scene)
+{
+	play_stop_all(_metadata, scene, PIDTRACK_STOP_TREE);
+}
+
+static void play_stop_cgroup(struct __test_metadata *_metadata,
+			     struct scene *scene)
+{
+	play_stop_all(_metadata, scene, PIDTRACK_STOP_CGROUP);
 }
 
 /* ---- scenes: pins ---- */
@@ -1227,6 +1312,16 @@ SCENE(a_process_of_somebody_else_is_attached)
 	play_simple(_metadata, play_attach_foreign);
 }
 
+SCENE(a_process_is_described)
+{
+	play_simple(_metadata, play_describe);
+}
+
+SCENE(stops_and_continuations_are_told)
+{
+	play_simple(_metadata, play_notify);
+}
+
 SCENE(a_shim_is_stopped)
 {
 	play_simple(_metadata, play_stop);
@@ -1235,6 +1330,11 @@ SCENE(a_shim_is_stopped)
 SCENE(a_tree_is_stopped)
 {
 	play_simple(_metadata, play_stop_tree);
+}
+
+SCENE(a_cgroup_is_stopped)
+{
+	play_in_cgroup(_metadata, play_stop_cgroup);
 }
 
 SCENE(a_directory_of_records_is_scanned)
