@@ -135,6 +135,8 @@ int pt_epoll_new(struct pt_epoll **ret_epoll)
 
 	epoll->fd = r = sys_epoll_new();
 	if (r >= 0)
+		r = sys_set_nonblock(epoll->fd);
+	if (r >= 0)
 		epoll->kick = r = sys_eventfd();
 	if (r >= 0)
 		r = sys_epoll_ctl(epoll->fd, EPOLL_CTL_ADD, epoll->kick,

@@ -142,8 +142,9 @@ struct pidtrack *pidtrack_free(struct pidtrack *tracker);
 
 /*
  * The one descriptor to poll (POLLIN) for events, with poll, epoll or a ring of
- * the host's; level-triggered, the same one all the tracker's life, and not to
- * be read or closed.  Any thread.
+ * the host's; level-triggered, O_NONBLOCK as the loops of some languages want
+ * it, the same one all the tracker's life, and not to be read or closed.  Any
+ * thread.
  */
 int pidtrack_fd(const struct pidtrack *tracker);
 
@@ -922,8 +923,8 @@ pidtrack_registry_free(struct pidtrack_registry *registry);
 
 /*
  * With FOLLOW, the descriptor to poll (POLLIN): readable when there is, or may
- * be, something to tell; level-triggered, and not to be read or closed.  It
- * stays readable once the directory is gone.
+ * be, something to tell; level-triggered, O_NONBLOCK, and not to be read or
+ * closed.  It stays readable once the directory is gone.
  *
  * Return: the descriptor; -EINVAL without FOLLOW.
  */

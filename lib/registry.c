@@ -324,6 +324,9 @@ static int make_pollable(struct pidtrack_registry *registry)
 	registry->poll = sys_epoll_new();
 	if (registry->poll < 0)
 		return registry->poll;
+	r = sys_set_nonblock(registry->poll);
+	if (r < 0)
+		return r;
 	registry->more = sys_eventfd();
 	if (registry->more < 0)
 		return registry->more;

@@ -545,6 +545,12 @@ static inline int sys_set_cloexec(int fd, bool cloexec)
 		syscall(PT_SYS_FCNTL, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0));
 }
 
+/* For the loops of others: some take no descriptor that may block. */
+static inline int sys_set_nonblock(int fd)
+{
+	return pt_sys_result(syscall(PT_SYS_FCNTL, fd, F_SETFL, O_NONBLOCK));
+}
+
 /* From its beginning; of a directory too. */
 static inline int sys_rewind(int fd)
 {

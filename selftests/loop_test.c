@@ -92,6 +92,21 @@ TEST(an_idle_tracker_is_not_readable)
 	pidtrack_free(tracker);
 }
 
+/* Go's, for one, takes no other. */
+TEST(the_descriptor_is_one_that_every_loop_takes)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_registry *registry;
+
+	EXPECT_TRUE(fcntl(pidtrack_fd(tracker), F_GETFL) & O_NONBLOCK);
+	ASSERT_EQ(0, pidtrack_registry_open("/", PIDTRACK_REGISTRY_FOLLOW,
+					    &registry));
+	EXPECT_TRUE(fcntl(pidtrack_registry_fd(registry), F_GETFL) &
+		    O_NONBLOCK);
+	pidtrack_registry_free(registry);
+	pidtrack_free(tracker);
+}
+
 TEST(it_works_inside_the_hosts_epoll)
 {
 	struct epoll_event interest = { .events = EPOLLIN }, ready;
