@@ -30,6 +30,8 @@ packages_to_test_all=(
 	'bubblewrap|command -v bwrap'
 	'conmon|command -v conmon'
 	'mandoc|command -v mandoc'
+	'zsh|command -v zsh'
+	'fish|command -v fish'
 	'spin|command -v spin'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'busybox-static|busybox --list'

@@ -95,69 +95,6 @@ test_no_line_of_help_is_wider_than_a_terminal() {
 	done
 }
 
-test_the_manual_knows_every_option_of_help() {
-	local page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
-	local command option
-
-	[[ -r $page ]] || skip "no manual beside the test"
-	for command in "" $COMMANDS; do
-		# shellcheck disable=SC2086
-		pt $command --help
-		for option in $(grep -o '^  --[a-z-]*' out); do
-			grep -q "^\.It Fl Fl ${option#--}\b" "$page" ||
-				die "$command $option is not explained in the manual"
-		done
-	done
-}
-
-# What bash would complete: completes LAST WORD BEFORE... (the words before it)
-completes() {
-	local words=("$PIDTRACK" "${@:2}" "$1")
-
-	# shellcheck disable=SC2034
-	COMP_WORDS=("${words[@]}") COMP_CWORD=$((${#words[@]} - 1))
-	_pidtrack "$PIDTRACK" "$1" "${words[-2]}"
-	out=$(printf '%s ' "${COMPREPLY[@]}")
-}
-
-test_bash_completes_what_help_lists() {
-	local file=${PIDTRACK_TEST_COMPLETION-$(dirname "$SELF")/../tools/pidtrack.bash}
-
-	[[ -r $file ]] || skip "no completion beside the test"
-	# shellcheck disable=SC1090
-	. "$file" || die "it is no bash"
-	completes ''
-	out_is "help $COMMANDS --help --version "
-	completes --s stop
-	out_is '--steps '
-	completes TERM:8s, stop --steps
-	out_is 'TERM:8s,KILL:2s '
-	completes $$ stop
-	out_matches "^$$ "
-	completes wa
-	out_is 'watch wait '
-	completes f help
-	out_is 'fingerprint features '
-	completes --re run
-	out_is '--record --record-sync '
-	completes -- fingerprint
-	out_is '--compare --legacy --json --help '
-	completes exit features --require
-	out_is 'exit-info '
-	completes $$ watch
-	out_matches "^$$ "
-	touch a.record
-	completes a.rec wait
-	out_is 'a.record '
-	mkdir a.directory
-	completes a. list
-	out_is 'a.directory '
-	completes a.rec verify
-	out_is 'a.record '
-	completes tru run --
-	out_matches '(^| )true '
-}
-
 test_the_manual_is_clean() {
 	local page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
 
