@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # That the manual is what the header says: every function has a page and can be
-# found by its name, with its prototype and its errnos.
-#	man.sh ROOT CC...
+# found by its name, with its prototype and its errnos, and its examples compile.
+#	man.sh ROOT LIBRARY.so CC...
 set -u
 . "$(dirname "$0")/tap.sh"
 
 root=$1
 header=$root/lib/pidtrack.h
-shift
+library=$2
+shift 2
 
 # Pages of section 3 in directory $1.
 pages()
@@ -172,8 +173,8 @@ explains_constants()
 has_sections()
 {
 	for page in $(pages "$1"); do
-		for line in '.Sh RETURN VALUES' '.Sh ERRORS' '.Sh HISTORY' \
-			'.Ss Threads' '.Ss Linux versions'; do
+		for line in '.Sh RETURN VALUES' '.Sh EXAMPLES' '.Sh ERRORS' \
+			'.Sh HISTORY' '.Ss Threads' '.Ss Linux versions'; do
 			grep -qxF "$line" "$page" || {
 				echo "$page has no $line"
 				return 1
@@ -182,9 +183,70 @@ has_sections()
 	done
 }
 
+# Whether another page is there depends on what is installed; ours are looked at
+# below.  What mandoc thinks of an index that is out of date it says as an error.
 is_clean()
 {
-	! mandoc -T lint -W warning "$@" | grep .
+	! mandoc -T lint "$@" 2>/dev/null |
+		grep -v ': referenced manual not found: ' | grep .
+}
+
+# That there is every page of ours that another, or the tool's, leads to.
+leads_somewhere()
+{
+	{
+		installed "$1" | awk '{ print $2, 3 }'
+		printf 'pidtrack %s\n' 1 7
+	} | sort -u >"$work/pages"
+	sed -n 's/^\.Xr \(pidtrack[a-z_0-9]*\) \([0-9]\).*/\1 \2/p' \
+		"$1"/*.[37] "$root/tools/pidtrack.1" | sort -u >"$work/led_to"
+	[ -s "$work/led_to" ] && ! comm -13 "$work/pages" "$work/led_to" | grep .
+}
+
+# ---- examples ----
+
+# Makes $1.1.c and so on of the literal blocks under EXAMPLES of page $2.
+extract()
+{
+	awk -v file="$1" '
+	/^\.Sh / { inside = $2 == "EXAMPLES" }
+	inside && /^\.Bd -literal/ { n++; code = 1; next }
+	/^\.Ed/ { code = 0 }
+	code {
+		gsub(/\\e/, "\\")
+		gsub(/\\&/, "")
+		print >(file "." n ".c")
+	}' "$2"
+}
+
+# Each is a file as it stands: a program, or functions for one.
+compiles()
+{
+	source=$1
+	shift
+	grep -q '^int main(' "$source" || set -- "$@" -shared -fPIC -Wl,-z,defs
+	"$@" -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$root/lib" \
+		-o "$work/example" "$source" "$library" \
+		-Wl,--allow-shlib-undefined
+}
+
+examples_compile()
+{
+	directory=$1
+	shift
+	rm -rf "$work/examples"
+	mkdir "$work/examples"
+	for page in $(pages "$directory"); do
+		name=$(basename "$page" .3)
+		extract "$work/examples/$name" "$page"
+		[ -f "$work/examples/$name.1.c" ] || {
+			echo "$page has no example"
+			return 1
+		}
+	done
+	for source in "$work"/examples/*.c; do
+		compiles "$source" "$@" || return 1
+	done
 }
 
 man=$root/lib/man
@@ -196,6 +258,8 @@ check every_prototype_is_that_of_the_header prototypes_are_the_same "$man"
 check a_page_says_every_errno_of_the_header keeps_promises "$man"
 check every_constant_is_explained explains_constants "$man"
 check every_page_has_its_sections has_sections "$man"
+check every_reference_to_a_page_leads_there leads_somewhere "$man"
+check every_page_has_an_example_that_compiles examples_compile "$man" "$@"
 if command -v mandoc >/dev/null; then
 	check the_pages_are_clean is_clean "$man"/*.[37] \
 		"$root/tools/pidtrack.1"
@@ -222,6 +286,17 @@ sed -i s/PIDTRACK_THREAD/X/ "$work"/man/*.[37]
 refuse a_planted_missing_constant_is_found explains_constants "$work/man"
 plant pidtrack_spawn.3 's/^\.Ss Threads/.Ss Treads/'
 refuse a_planted_missing_section_is_found has_sections "$work/man"
+plant pidtrack_new.3 's/^\.Xr pidtrack_spawn 3/.Xr pidtrack_spwan 3/'
+refuse a_planted_reference_to_nothing_is_found leads_somewhere "$work/man"
+for fault in 's/PIDTRACK_STOP_TREE |/PIDTRACK_STOP_TRE |/' \
+	's/pidtrack_process_stop(shim,/pidtrack_process_stopp(shim,/' \
+	's/struct pidtrack_process \*shim)/struct pidtrack *shim)/' \
+	's/^\.Bd -literal -offset indent/.Bd -ragged/'; do
+	plant pidtrack_process_stop.3 "$fault"
+	find "$work/man" -name '*.3' ! -name pidtrack_process_stop.3 -delete
+	refuse a_planted_fault_of_an_example_is_found \
+		examples_compile "$work/man" "$@"
+done
 if command -v mandoc >/dev/null; then
 	plant pidtrack.7 's/^\.Sh SEE ALSO/.Sx/'
 	refuse a_planted_fault_of_form_is_found is_clean "$work"/man/*.[37]
