@@ -168,6 +168,27 @@ explains_constants()
 		! comm -23 "$work/constants" "$work/explained" | grep .
 }
 
+# Why a verdict is unproven, as the library and the tool say it.
+reasons()
+{
+	{
+		cat "$root"/lib/*.c "$root"/tools/*.c | tr -s '\n\t' ' ' |
+			grep -oE -e 'UNPROVEN,( [a-z]+,| 0,)?( \.evidence = [A-Z_]+,)?( \.reason =)? "[^"]+"' \
+				-e 'conclude_legacy\(it, [A-Za-z_]+, "[^"]+"' \
+				-e '[( ]reason = "[^"]+"'
+		sed -n '/^static const char \*reason_of(/,/^}/p' \
+			"$root/lib/recover.c" | grep -o 'return ".*"'
+	} | sed 's/[^"]*"\(.*\)"/\1/' | sort -u
+}
+
+explains_unproven()
+{
+	reasons >"$work/reasons"
+	sed -n 's/^\.It //p' "$1/pidtrack.7" | sort -u >"$work/answers"
+	[ "$(wc -l <"$work/reasons")" -gt 20 ] &&
+		! comm -23 "$work/reasons" "$work/answers" | grep .
+}
+
 # ---- form ----
 
 has_sections()
@@ -257,6 +278,7 @@ check other_names_are_pages_that_include_one pages_include_each_other "$man"
 check every_prototype_is_that_of_the_header prototypes_are_the_same "$man"
 check a_page_says_every_errno_of_the_header keeps_promises "$man"
 check every_constant_is_explained explains_constants "$man"
+check every_reason_for_unproven_is_explained explains_unproven "$man"
 check every_page_has_its_sections has_sections "$man"
 check every_reference_to_a_page_leads_there leads_somewhere "$man"
 check every_page_has_an_example_that_compiles examples_compile "$man" "$@"
@@ -284,6 +306,9 @@ refuse a_planted_missing_errno_is_found keeps_promises "$work/man"
 plant pidtrack_new.3 's/PIDTRACK_THREAD/PIDTRACK_THRED/'
 sed -i s/PIDTRACK_THREAD/X/ "$work"/man/*.[37]
 refuse a_planted_missing_constant_is_found explains_constants "$work/man"
+plant pidtrack.7 '/^\.It the record has only a number/d'
+refuse a_planted_reason_without_an_answer_is_found \
+	explains_unproven "$work/man"
 plant pidtrack_spawn.3 's/^\.Ss Threads/.Ss Treads/'
 refuse a_planted_missing_section_is_found has_sections "$work/man"
 plant pidtrack_new.3 's/^\.Xr pidtrack_spawn 3/.Xr pidtrack_spwan 3/'
