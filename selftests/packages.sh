@@ -45,6 +45,7 @@ packages_to_check=(
 	'clang|command -v clang'
 	'clang-format|command -v clang-format'
 	'clang-tidy|command -v clang-tidy'
+	'abigail-tools|command -v abidiff'
 	'git|command -v git'
 )
 # for the kernels of selftests/kernels, on an amd64 machine
