@@ -46,6 +46,10 @@ packages_to_check=(
 	'clang-format|command -v clang-format'
 	'clang-tidy|command -v clang-tidy'
 	'abigail-tools|command -v abidiff'
+	'debhelper|command -v dh'
+	'dpkg-dev|command -v dpkg-buildpackage'
+	'lintian|command -v lintian'
+	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'git|command -v git'
 )
 # for the kernels of selftests/kernels, on an amd64 machine

@@ -26,6 +26,32 @@ mapped()
 	global { gsub(/[ \t;]/, ""); if ($0 != "") print }' | sort -u
 }
 
+# "NAME@VERSION" for each name that a map exports, and each version.
+versioned()
+{
+	sed -e 's|/\*.*\*/||' -e 's|#.*||' "$1" | awk '
+	/\{/ { version = $1; print version "@" version }
+	/global:/ { global = 1; next }
+	/local:|}/ { global = 0 }
+	global {
+		gsub(/[ \t;]/, "")
+		if ($0 != "") print $0 "@" version
+	}' | sort -u
+}
+
+# The same, as the list of a Debian package has them.
+packaged()
+{
+	sed -n 's/^ \([^ ]*@[^ ]*\) .*/\1/p' "$1" | sort -u
+}
+
+packages_what_is_mapped()
+{
+	versioned "$map" >"$work/versioned"
+	packaged "$1" >"$work/packaged"
+	same "$work/versioned" "$work/packaged"
+}
+
 # Functions the header declares: a name and "(" once comments are gone.
 declared()
 {
@@ -55,6 +81,16 @@ declared "$header" "$@" >"$work/declared"
 check the_map_has_what_the_library_exports same "$work/mapped" "$work/exported"
 check the_header_declares_what_the_map_has same "$work/mapped" "$work/declared"
 check every_global_name_begins_with_ours prefixed "$static"
+list=$(dirname "$map")/../.ci/debian/libpidtrack0.symbols
+if [ -f "$list" ]; then
+	check the_list_of_the_package_has_what_the_map_has \
+		packages_what_is_mapped "$list"
+	sed '/ pidtrack_fd@/d' "$list" >"$work/list"
+	refuse a_planted_gap_of_that_list_is_found \
+		packages_what_is_mapped "$work/list"
+else
+	skip the_list_of_the_package_has_what_the_map_has "no list"
+fi
 
 # The checks above find what they are for.
 { cat "$work/exported"; echo zz_stray; } >"$work/more"
