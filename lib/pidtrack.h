@@ -18,6 +18,9 @@
  * ended.  With PIDTRACK_THREAD any thread may call at any time.  After fork()
  * the child's copy answers -ECHILD to everything and may only be freed.
  *
+ * A process that was freed answers -EINVAL, and nothing is done, until its
+ * place is another's.
+ *
  * Linux 5.4 is the floor.  What newer kernels add is tried, not presumed, and
  * what a sandbox refuses is done without: see pidtrack_feature_probe().
  */

@@ -893,6 +893,7 @@ int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event)
 void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 {
 	process->released = true;
+	process->tracker = NULL; /* whoever uses it from now on is wrong */
 	set->statistics.tracked--;
 	if (set->handed == process)
 		set->handed = NULL;

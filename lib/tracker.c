@@ -43,13 +43,21 @@ static int run_call(void *argument)
 	return r;
 }
 
+/* Whether there is one: a process that was freed has none any more. */
+static bool is_there(const struct pidtrack *tracker)
+{
+	return tracker;
+}
+
 int pt_tracker_call(struct pidtrack *tracker,
 		    int (*run)(struct pidtrack *tracker, void *argument),
 		    void *argument)
 {
 	struct call it = { tracker, run, argument, false };
 
-	return pt_owner_call(&tracker->owner, run_call, &it);
+	return is_there(tracker) ?
+		       pt_owner_call(&tracker->owner, run_call, &it) :
+		       -EINVAL;
 }
 
 int pt_tracker_call_frozen(struct pidtrack *tracker,
@@ -58,7 +66,9 @@ int pt_tracker_call_frozen(struct pidtrack *tracker,
 {
 	struct call it = { tracker, run, argument, true };
 
-	return pt_owner_call(&tracker->owner, run_call, &it);
+	return is_there(tracker) ?
+		       pt_owner_call(&tracker->owner, run_call, &it) :
+		       -EINVAL;
 }
 
 /* ---- the tracker ---- */

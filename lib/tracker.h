@@ -26,8 +26,9 @@ struct pidtrack {
 /*
  * Runs @run in the tracker's owner: every public call goes through here.
  *
- * Return: what @run returned; -EBUSY for another's thread, -ECHILD after
- * fork(), -EINPROGRESS while a handoff is prepared.
+ * Return: what @run returned; -EINVAL where there is no tracker, as of a process
+ * that was freed, -EBUSY for another's thread, -ECHILD after fork(),
+ * -EINPROGRESS while a handoff is prepared.
  */
 int pt_tracker_call(struct pidtrack *tracker,
 		    int (*run)(struct pidtrack *tracker, void *argument),
