@@ -511,6 +511,20 @@ TEST(want_of_descriptors_is_not_a_process_that_is_gone)
 	pidtrack_free(tracker);
 }
 
+/* So some kernels say while it ends; an argument that is wrong is none. */
+TEST(one_that_the_kernel_calls_invalid_is_gone)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, EINVAL));
+	EXPECT_EQ(-ESRCH, pidtrack_attach(tracker, getppid(), 0, 0, &process));
+	EXPECT_EQ(-EINVAL, pidtrack_attach(tracker, 0, 0, 0, &process));
+	EXPECT_NULL(process);
+	EXPECT_EQ(0, tracker_statistics(tracker).tracked);
+	pidtrack_free(tracker);
+}
+
 TEST(a_process_that_proc_hides_is_tracked_without_a_fingerprint)
 {
 	struct pidtrack *tracker = tracker_without_pidfs(_metadata);
