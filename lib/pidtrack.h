@@ -19,7 +19,10 @@
  * the child's copy answers -ECHILD to everything and may only be freed.
  *
  * A process that was freed answers -EINVAL, and nothing is done, until its
- * place is another's.
+ * place is another's.  Everything else that is freed twice, or used after it
+ * was freed, is undefined; a library that was built with -Dchecked=true finds
+ * what is freed twice, and trackers and processes that are used after that,
+ * says where on standard error, and ends the program by SIGABRT.
  *
  * Linux 5.4 is the floor.  What newer kernels add is tried, not presumed, and
  * what a sandbox refuses is done without: see pidtrack_feature_probe().

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "recorded.h"
 
+#include "checked.h"
 #include "file.h"
 #include "foreign.h"
 #include "label.h"
@@ -349,13 +350,15 @@ struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record)
 {
 	if (!record)
 		return NULL;
+	pt_checked(!record->freed);
+	record->freed = true;
 	fd_close(record->pidfd);
 	free(record->text);
 	free(record->label);
 	free(record->capability);
 	free(record->exe);
 	free(record->payload);
-	free(record);
+	pt_checked_free(record);
 	return NULL;
 }
 

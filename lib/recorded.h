@@ -22,6 +22,7 @@ struct pidtrack_record {
 	struct pt_fingerprint fingerprint;
 	struct pidtrack_ending ending; /* of an exit record */
 	int pidfd;		       /* owned: of a pin; else -1 */
+	bool freed;		       /* looked at where it is checked */
 	bool torn;  /* the last line has no end: it may be longer */
 	bool dated; /* it came from a file that is no pin: */
 	struct pt_file_stamp file; /* which, and when that was written */

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "checked.h"
+
 /* One of them, and what is lent with it. */
 struct recovered {
 	struct pidtrack_recovered told; /* its pointers owned; first */
@@ -15,6 +17,7 @@ struct pidtrack_recovery {
 	struct recovered *first;
 	struct recovered *last;
 	struct recovered *at; /* told before; NULL: none yet */
+	bool freed;	      /* looked at where it is checked */
 };
 
 int pt_recovery_new(struct pidtrack_recovery **ret_recovery)
@@ -130,10 +133,12 @@ pidtrack_recovery_free(struct pidtrack_recovery *recovery)
 
 	if (!recovery)
 		return NULL;
+	pt_checked(!recovery->freed);
+	recovery->freed = true;
 	for (struct recovered *one = recovery->first; one; one = next) {
 		next = one->next;
 		free_one(one);
 	}
-	free(recovery);
+	pt_checked_free(recovery);
 	return NULL;
 }

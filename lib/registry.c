@@ -5,6 +5,7 @@
  * told twice, and what is lost by the kernel is found again.
  */
 #include "base.h"
+#include "checked.h"
 #include "directory.h"
 #include "names.h"
 #include "options.h"
@@ -30,6 +31,7 @@ struct pidtrack_registry {
 	struct pt_place place;
 	bool pins; /* it is a directory of them */
 	bool follows;
+	bool freed;   /* looked at where it is checked */
 	bool scanned; /* what comes now is new */
 	bool unsure;  /* of some it was for want of room that they were not read
 		       */
@@ -364,12 +366,14 @@ pidtrack_registry_free(struct pidtrack_registry *registry)
 {
 	if (!registry)
 		return NULL;
+	pt_checked(!registry->freed);
+	registry->freed = true;
 	pt_recorded_free(registry->record);
 	pt_names_done(&registry->names);
 	pt_directory_done(&registry->directory);
 	fd_close(registry->more);
 	fd_close(registry->poll);
-	free(registry);
+	pt_checked_free(registry);
 	return NULL;
 }
 

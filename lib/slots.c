@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "checked.h"
+
 #define CHUNK 64 /* slots that come at a time */
 
 void pt_slots_init(struct pt_slots *slots)
@@ -13,7 +15,7 @@ void pt_slots_init(struct pt_slots *slots)
 void pt_slots_done(struct pt_slots *slots)
 {
 	for (uint32_t i = 0; i < slots->n / CHUNK; i++)
-		free(slots->chunks[i]);
+		pt_checked_free(slots->chunks[i]);
 	free(slots->chunks);
 }
 
@@ -23,11 +25,19 @@ struct pidtrack_process *pt_slots_at(const struct pt_slots *slots,
 	return &slots->chunks[slot / CHUNK][slot % CHUNK];
 }
 
-void pt_slots_give(struct pt_slots *slots, struct pidtrack_process *process)
+static void put(struct pt_slots *slots, struct pidtrack_process *process)
 {
 	process->pidfd = -1;
 	process->next = slots->free;
 	slots->free = process->slot;
+}
+
+void pt_slots_give(struct pt_slots *slots, struct pidtrack_process *process)
+{
+	if (PT_KEEPS_FREED)
+		process->pidfd = -1;
+	else
+		put(slots, process);
 }
 
 static int grow(struct pt_slots *slots)
@@ -50,7 +60,7 @@ static int grow(struct pt_slots *slots)
 	/* so that the lowest is taken first */
 	for (uint32_t i = CHUNK; i-- > 0;) {
 		chunk[i].slot = slots->n - CHUNK + i;
-		pt_slots_give(slots, &chunk[i]);
+		put(slots, &chunk[i]);
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "base.h"
+#include "checked.h"
 #include "options.h"
 #include "sys.h"
 
@@ -46,6 +47,7 @@ static int run_call(void *argument)
 /* Whether there is one: a process that was freed has none any more. */
 static bool is_there(const struct pidtrack *tracker)
 {
+	pt_checked(tracker && !tracker->freed);
 	return tracker;
 }
 
@@ -200,7 +202,10 @@ PUBLIC int pidtrack_new(const struct pidtrack_options *options,
 
 PUBLIC struct pidtrack *pidtrack_free(struct pidtrack *tracker)
 {
-	if (!tracker || pt_owner_take(&tracker->owner) == -EBUSY)
+	if (!tracker)
+		return NULL;
+	pt_checked(!tracker->freed);
+	if (pt_owner_take(&tracker->owner) == -EBUSY)
 		return tracker;
 
 	/* in the owner, while there is one: what is in flight is its own */
@@ -209,17 +214,20 @@ PUBLIC struct pidtrack *pidtrack_free(struct pidtrack *tracker)
 	pt_owner_done(&tracker->owner);
 	pt_launchpad_done(&tracker->pad);
 	fd_close(tracker->handoff);
-	free(tracker);
+	tracker->freed = true;
+	pt_checked_free(tracker);
 	return NULL;
 }
 
 PUBLIC int pidtrack_fd(const struct pidtrack *tracker)
 {
+	pt_checked(!tracker->freed);
 	return pt_ring_fd(tracker->set.ring);
 }
 
 PUBLIC const char *pidtrack_backend(const struct pidtrack *tracker)
 {
+	pt_checked(!tracker->freed);
 	return pt_ring_backend(tracker->set.ring);
 }
 

@@ -21,13 +21,14 @@ struct pidtrack {
 	struct pidtrack_event event; /* the one handed out */
 	int handoff; /* owned: memfd of one that is prepared; -1: none */
 	_Atomic uint64_t syscalls;
+	bool freed; /* looked at where it is checked */
 };
 
 /*
  * Runs @run in the tracker's owner: every public call goes through here.
  *
- * Return: what @run returned; -EINVAL where there is no tracker, as of a process
- * that was freed, -EBUSY for another's thread, -ECHILD after fork(),
+ * Return: what @run returned; -EINVAL where there is no tracker, as of a
+ * process that was freed, -EBUSY for another's thread, -ECHILD after fork(),
  * -EINPROGRESS while a handoff is prepared.
  */
 int pt_tracker_call(struct pidtrack *tracker,

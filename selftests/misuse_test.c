@@ -287,6 +287,9 @@ static void check_freed_twice(struct __test_metadata *_metadata, uint32_t flags)
 	struct pidtrack_process *process;
 	struct gate gate;
 
+#ifdef PT_CHECKED
+	SKIP(return, "it would end the test: -Dchecked=true");
+#endif
 	tracker = tracker_start(_metadata, flags);
 
 	/* told, and acknowledged by that */
@@ -330,6 +333,132 @@ TEST(a_process_that_was_freed_is_refused_and_nothing_is_done)
 TEST(so_it_is_by_a_tracker_with_a_thread)
 {
 	check_freed_twice(_metadata, PIDTRACK_THREAD);
+}
+
+/* ---- in a library that is built to find it ---- */
+
+static struct pidtrack_process *shim_of(struct __test_metadata *_metadata,
+					struct pidtrack *tracker)
+{
+	struct pidtrack_process *process;
+
+	process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			     SHIM("exit", "0"));
+	ASSERT_EXITED(tracker, process, 0);
+	return process;
+}
+
+static void tracker_twice(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+
+	pidtrack_free(tracker);
+	pidtrack_free(tracker);
+}
+
+static void tracker_after(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	const struct pidtrack_event *event;
+
+	pidtrack_free(tracker);
+	pidtrack_next(tracker, &event);
+}
+
+static void tracker_fd_after(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, PIDTRACK_THREAD);
+
+	pidtrack_free(tracker);
+	pidtrack_fd(tracker);
+}
+
+static void process_twice(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = shim_of(_metadata, tracker);
+
+	pidtrack_process_free(process);
+	shim_of(_metadata, tracker); /* in no place of the one before */
+	pidtrack_process_free(process);
+}
+
+static void process_after(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = shim_of(_metadata, tracker);
+
+	pidtrack_process_free(process);
+	shim_of(_metadata, tracker);
+	pidtrack_process_signal(process, SIGKILL);
+}
+
+static void process_after_its_tracker(struct __test_metadata *_metadata)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = shim_of(_metadata, tracker);
+
+	pidtrack_free(tracker);
+	pidtrack_process_state(process);
+}
+
+static void record_twice(struct __test_metadata *_metadata)
+{
+	struct pidtrack_record *record = NULL;
+
+	ASSERT_EQ(0, pidtrack_record_parse("42\n", 3, &record));
+	pidtrack_record_free(record);
+	pidtrack_record_free(record);
+}
+
+static void registry_twice(struct __test_metadata *_metadata)
+{
+	struct pidtrack_registry *registry = NULL;
+
+	ASSERT_EQ(0, pidtrack_registry_open("/tmp", 0, &registry));
+	pidtrack_registry_free(registry);
+	pidtrack_registry_free(registry);
+}
+
+TEST(whatever_is_used_after_it_was_freed_ends_the_host)
+{
+	static const struct {
+		const char *name;
+		void (*run)(struct __test_metadata *_metadata);
+	} uses[] = {
+		{ "tracker_twice", tracker_twice },
+		{ "tracker_after", tracker_after },
+		{ "tracker_fd_after", tracker_fd_after },
+		{ "process_twice", process_twice },
+		{ "process_after", process_after },
+		{ "process_after_its_tracker", process_after_its_tracker },
+		{ "record_twice", record_twice },
+		{ "registry_twice", registry_twice },
+	};
+	size_t i;
+
+#ifndef PT_CHECKED
+	SKIP(return, "the library was built without -Dchecked=true");
+#endif
+	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
+	for (i = 0; i < ARRAY_SIZE(uses); i++) {
+		int status = -1, null;
+		pid_t pid = fork();
+
+		if (!pid) {
+			null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+			dup2(null, STDERR_FILENO);
+			uses[i].run(_metadata);
+			_exit(0);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(SIGABRT, status)
+		{
+			TH_LOG("%s", uses[i].name);
+		}
+	}
+	while (waitpid(-1, NULL, 0) > 0) /* what they have launched */
+		;
 }
 
 TEST_HARNESS_MAIN
