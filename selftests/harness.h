@@ -22,6 +22,10 @@
  * The program exits with 1 if a test failed or none was run, else with 0; where
  * all were skipped, with PIDTRACK_TEST_SKIPPED, which the kernel wants to be 4.
  *
+ * In a sandbox that refuses one thing, to which the library has no other way
+ * (PIDTRACK_TEST_REFUSED, "ERRNO WHAT"), a test that sees that very errno
+ * where it expects something else is over: skipped, whatever else it says.
+ *
  * _metadata is shared with the processes a test forks: what they EXPECT counts.
  * Functions that ASSERT take struct __test_metadata *_metadata.
  */
@@ -74,6 +78,7 @@ struct __test_metadata {
 	pid_t pid;	/* of the test's process */
 	bool failed;	/* somebody expected something else */
 	bool skipped;	/* with the reason below */
+	bool refused;	/* the same, by the sandbox: no failure counts */
 	bool completed; /* it returned, and was looked after */
 	char reason[256];
 	char unsaid[1024]; /* the last it could not write: no stdout */
@@ -234,12 +239,39 @@ struct harness_side {
 		name, &(x), sizeof(x), harness_type(x) \
 	}
 
+/* Whether what was seen is what the sandbox answers; @error: errno then. */
+static HARNESS_RARE void harness_refusal(const struct harness_side *seen,
+					 int error)
+{
+	const char *text = getenv("PIDTRACK_TEST_REFUSED");
+	const char *call = text ? strchr(text, ' ') : NULL;
+	int refusal = text ? atoi(text) : 0;
+	long long value;
+
+	if (!call || !harness_running || harness_running->refused ||
+	    seen->type != HARNESS_SIGNED)
+		return;
+	value = seen->size == sizeof(int) ?
+			*(const volatile int *)seen->at :
+		seen->size == sizeof(long long) ?
+			*(const volatile long long *)seen->at :
+			0;
+	if (value != -refusal && (value != -1 || error != refusal))
+		return;
+	harness_running->refused = true;
+	snprintf(harness_running->reason, sizeof(harness_running->reason),
+		 "the sandbox refuses%s, as %s is told", call, seen->text);
+}
+
 static HARNESS_RARE void harness_differ(const char *file, int line,
 					const char *name, const char *op,
 					const struct harness_side sides[2])
 {
 	struct harness_text a, b;
+	int error = errno;
 
+	harness_refusal(&sides[1], error);
+	harness_refusal(&sides[0], error);
 	a = harness_number(sides[0].at, sides[0].size, sides[0].type);
 	b = harness_number(sides[1].at, sides[1].size, sides[1].type);
 	harness_say("# %s:%d:%s: Expected %s (%s) %s %s (%s)", file, line, name,
@@ -764,6 +796,10 @@ static inline bool harness_share_and_run(const struct __test_metadata *test,
 	harness_running = NULL;
 	if (shared->unsaid[0])
 		harness_say("%s", shared->unsaid);
+	if (shared->refused) {
+		shared->failed = false;
+		shared->skipped = true;
+	}
 	failed = shared->failed;
 	harness_skipped += !failed && shared->skipped;
 	harness_say("%sok %d %s%s%s", failed ? "not " : "", number, test->name,

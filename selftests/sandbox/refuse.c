@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Loaded into a test program (LD_PRELOAD), refuses one system call to the
+ * library in it and to nobody else: to what libpidtrack.so calls of libc,
+ * wherever it is called from, the child before exec included.
+ * PIDTRACK_TEST_REFUSE has its number and the errno.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "calls.h"
+
+int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
+
+static struct {
+	uintptr_t from, to; /* the library's own instructions */
+	long number;
+	int error;
+	long (*syscall)(long number, ...);
+	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument,
+		     ...);
+	int (*fcntl)(int fd, int command, ...);
+	void *(*mmap)(void *at, size_t size, int protection, int flags, int fd,
+		      off_t offset);
+	int (*mprotect)(void *at, size_t size, int protection);
+	int (*munmap)(void *at, size_t size);
+	int (*madvise)(void *at, size_t size, int advice);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
+} refuse;
+
+static int find(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	int i;
+
+	(void)size;
+	(void)arg;
+	if (!strstr(object->dlpi_name, "libpidtrack.so"))
+		return 0;
+	for (i = 0; i < object->dlpi_phnum; i++)
+		if (object->dlpi_phdr[i].p_type == PT_LOAD &&
+		    object->dlpi_phdr[i].p_flags & PF_X) {
+			refuse.from = object->dlpi_addr +
+				      object->dlpi_phdr[i].p_vaddr;
+			refuse.to = refuse.from + object->dlpi_phdr[i].p_memsz;
+		}
+	return 1;
+}
+
+#define NEXT(name, symbol) *(void **)&refuse.name = dlsym(RTLD_NEXT, symbol)
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *text = getenv("PIDTRACK_TEST_REFUSE");
+
+	NEXT(syscall, "syscall");
+	NEXT(clone, "__clone");
+	NEXT(fcntl, "fcntl64");
+	NEXT(mmap, "mmap64");
+	NEXT(mprotect, "mprotect");
+	NEXT(munmap, "munmap");
+	NEXT(madvise, "madvise");
+	NEXT(poll, "poll");
+	if (text && sscanf(text, "%ld %d", &refuse.number, &refuse.error) == 2)
+		dl_iterate_phdr(find, NULL);
+}
+
+/* Whether the call to libc that returns to @at is refused. */
+#define REFUSED(number_)                                        \
+	(refuse.number == (number_) &&                          \
+	 (uintptr_t)__builtin_return_address(0) - refuse.from < \
+		 refuse.to - refuse.from &&                     \
+	 (errno = refuse.error, true))
+
+__attribute__((visibility("default"))) long syscall(long number, ...)
+{
+	long a[6];
+	va_list args;
+	int i;
+
+	if (REFUSED(number))
+		return -1;
+	va_start(args, number);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	return refuse.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+__attribute__((visibility("default"))) int
+__clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+	void *a[3];
+	va_list args;
+	int i;
+
+	if (REFUSED(SYS_clone))
+		return -1;
+	va_start(args, argument);
+	for (i = 0; i < 3; i++)
+		a[i] = va_arg(args, void *);
+	va_end(args);
+	return refuse.clone(run, stack, flags, argument, a[0], a[1], a[2]);
+}
+
+__attribute__((visibility("default"))) int fcntl64(int fd, int command, ...)
+{
+	va_list args;
+	void *a;
+
+	if (REFUSED(CALL_64(fcntl)))
+		return -1;
+	va_start(args, command);
+	a = va_arg(args, void *);
+	va_end(args);
+	return refuse.fcntl(fd, command, a);
+}
+
+__attribute__((visibility("default"))) void *
+mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	return REFUSED(CALL_MMAP) ?
+		       MAP_FAILED :
+		       refuse.mmap(at, size, protection, flags, fd, offset);
+}
+
+__attribute__((visibility("default"))) int mprotect(void *at, size_t size,
+						    int protection)
+{
+	return REFUSED(SYS_mprotect) ? -1 :
+				       refuse.mprotect(at, size, protection);
+}
+
+__attribute__((visibility("default"))) int munmap(void *at, size_t size)
+{
+	return REFUSED(SYS_munmap) ? -1 : refuse.munmap(at, size);
+}
+
+__attribute__((visibility("default"))) int madvise(void *at, size_t size,
+						   int advice)
+{
+	return REFUSED(SYS_madvise) ? -1 : refuse.madvise(at, size, advice);
+}
+
+__attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n,
+						int timeout)
+{
+	return REFUSED(CALL_POLL) ? -1 : refuse.poll(fds, n, timeout);
+}
