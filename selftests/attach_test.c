@@ -653,8 +653,7 @@ static void unshare_with_twin_number(struct __test_metadata *_metadata)
 
 TEST(the_proc_of_another_pid_namespace_is_not_believed_if_numbers_agree)
 {
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
 	run_in_fork(_metadata, unshare_with_twin_number);
 }
 
@@ -676,8 +675,7 @@ static void unshare_without_proc(struct __test_metadata *_metadata)
 
 TEST(the_proc_of_another_pid_namespace_is_not_believed)
 {
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
 	run_in_fork(_metadata, unshare_without_proc);
 }
 

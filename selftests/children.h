@@ -22,7 +22,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -376,6 +378,24 @@ static inline int fds_count(void)
 	closedir(dir);
 	return n;
 }
+
+/* Whether we may make pid namespaces: as root, but not in Docker. */
+static inline bool pid_namespaces_are_had(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(unshare(CLONE_NEWPID) != 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+#define SKIP_WITHOUT_PID_NAMESPACES()                                  \
+	do {                                                           \
+		if (!pid_namespaces_are_had())                         \
+			SKIP(return, "no pid namespace: not root, or " \
+				     "the sandbox refuses it");        \
+	} while (0)
 
 /* The program that does as its arguments say, see shim.c. */
 static inline const char *shim_path(void)

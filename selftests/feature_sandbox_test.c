@@ -249,8 +249,7 @@ TEST(probing_does_not_use_up_a_pid_namespace)
 {
 	pthread_t thread;
 
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
 	ASSERT_EQ(0, pthread_create(&thread, NULL, probe_unshared, _metadata));
 	pthread_join(thread, NULL);
 }

@@ -244,8 +244,7 @@ static void launch_in_namespaces(struct __test_metadata *_metadata)
 
 TEST(without_clone3_there_are_namespaces_all_the_same)
 {
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
 	launch_in_namespaces(_metadata);
 	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
 	launch_in_namespaces(_metadata);
@@ -381,8 +380,7 @@ static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
 	struct directory directory;
 	struct path record;
 
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
 	directory_make(_metadata, &directory);
 	record = path_in(&directory, "record");
 	if (nr >= 0)
