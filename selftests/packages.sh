@@ -61,6 +61,16 @@ packages_to_boot_arm64=(
 	'gcc-aarch64-linux-gnu|command -v aarch64-linux-gnu-gcc'
 	'libc6-dev-arm64-cross|test -f /usr/aarch64-linux-gnu/include/stdio.h'
 )
+packages_to_boot_s390x=(
+	'qemu-system-misc|command -v qemu-system-s390x'
+	'gcc-s390x-linux-gnu|command -v s390x-linux-gnu-gcc'
+	'libc6-dev-s390x-cross|test -f /usr/s390x-linux-gnu/include/stdio.h'
+)
+# not gcc-multilib, for which apt removes the cross compilers
+packages_to_boot_i386=(
+	'gcc-i686-linux-gnu|command -v i686-linux-gnu-gcc'
+	'libc6-dev-i386-cross|test -f /usr/i686-linux-gnu/include/stdio.h'
+)
 
 packages_missing()
 {

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 """
 Boots a kernel under QEMU with the tests of a build directory, at their own
-paths, and nothing else but busybox.  Prints a line for each program, what
-failed, and "N passed, N failed, N skipped"; what the machine said goes as KTAP
-to meson-logs/kernel-NAME.ktap of the build directory.
+paths, and nothing else but busybox; or without a kernel runs them here, by
+meson.  Prints a line for each program, what failed, and "N passed, N failed, N
+skipped"; what the machine said goes as KTAP to meson-logs/kernel-NAME.ktap of
+the build directory.
 """
 import argparse
 import collections
@@ -13,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import shlex
 import stat
@@ -26,13 +28,20 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent))
 import tally  # noqa: E402
 
-# -M microvm has no clock that works without KVM: half of all boots hang.
+# -M microvm has no clock that works without KVM: half of all boots hang.  Where
+# this machine is busy, the kernel would see no tick in time and give up.
 QEMU = {
-    "amd64": ("qemu-system-x86_64 -M q35 -cpu max", "ttyS0"),
-    "arm64": ("qemu-system-aarch64 -M virt -cpu cortex-a57", "ttyAMA0"),
+    "amd64": ("qemu-system-x86_64 -M q35 -cpu max -serial stdio",
+              "ttyS0 no_timer_check"),
+    "arm64": ("qemu-system-aarch64 -M virt -cpu cortex-a57 -serial stdio",
+              "ttyAMA0"),
+    "s390x": ("qemu-system-s390x -M s390-ccw-virtio -cpu max "
+              "-chardev stdio,id=out -device sclpconsole,chardev=out",
+              "ttysclp0"),
 }
 COMMON = ("-accel tcg,thread=multi -smp 2 -m 768M -nodefaults -no-user-config "
-          "-display none -serial stdio -no-reboot")
+          "-display none -no-reboot")
+LIKE = "selftests/pt-like.so"  # of the build directory
 SYSTEM_LIBRARIES = "/lib"  # of the machine; the linker looks there last
 
 
@@ -129,20 +138,31 @@ def add_library(image, name, own, system):
         add_library(image, needed, elf.paths + own, system)
 
 
+def introspect(build, what):
+    return json.loads(subprocess.run(
+        ["meson", "introspect", f"--{what}", build],
+        check=True, capture_output=True, text=True).stdout)
+
+
+def names_of(test):
+    """What a word may say for it."""
+    suites = {suite.rpartition(":")[2] for suite in test["suite"]}
+    name, _, backend = test["name"].rpartition("-")
+    return suites | {test["name"], name} | {
+        f"{suite}-{backend}" for suite in suites}
+
+
 def tests_wanted(build, words):
-    out = subprocess.run(["meson", "introspect", "--tests", build],
-                         check=True, capture_output=True, text=True).stdout
-    wanted, used = [], set()
-    for test in json.loads(out):
-        names = {suite.rpartition(":")[2] for suite in test["suite"]}
-        names |= {test["name"], test["name"].rpartition("-")[0]}
-        used |= names & set(words)
-        if names & set(words):
-            wanted.append(test)
-    if set(words) - used:
+    """Those that a word names, and none says -NAME of."""
+    tests = introspect(build, "tests")
+    unknown = {word.removeprefix("-") for word in words}.difference(
+        *map(names_of, tests))
+    if unknown:
         sys.exit("FAILED   no such suite, test or machine: "
-                 + " ".join(sorted(set(words) - used)))
-    return wanted
+                 + " ".join(sorted(unknown)))
+    return [test for test in tests
+            if names_of(test) & set(words)
+            and not {f"-{name}" for name in names_of(test)} & set(words)]
 
 
 def script(test, build, slow):
@@ -214,6 +234,12 @@ class Machine:
         text = line.decode(errors="replace").replace("\r", "")
         return re.sub(r"\x1b[\[\]c][0-9;?=]*[A-Za-z]?", "", text)
 
+    def used(self):
+        """Seconds of a processor: what the tests cost however busy it is."""
+        fields = pathlib.Path("/proc", str(self.process.pid),
+                              "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def end(self):
         if self.late:
             self.process.kill()
@@ -228,6 +254,7 @@ class Account:
         self.logs = {}  # of ended tests, as meson's
         self.kernel = None
         self.done = False
+        self.why = "died"  # if it is not
         self.running = None
         self.other = collections.deque(maxlen=30)  # the kernel's own lines
         self.clear()
@@ -269,18 +296,65 @@ class Account:
         return name
 
 
-def watch(options, machine, number):
+def watch(machine, number):
     """Prints a line for each test as it ends."""
     account = Account()
+    used = 0
     for line in machine.lines():
         ended = account.take(line)
         if not ended:
             continue
         log = account.logs[ended]
+        before, used = used, machine.used()
         print(f"{len(account.logs):3}/{number} {ended:30} {log['result']:12}"
-              f"{log['seconds']:4} s", flush=True)
+              f"{log['seconds']:4} s, {used - before:4.0f} s of a processor",
+              flush=True)
     machine.end()
     return account
+
+
+def run_here(options, tests):
+    """By meson, as it runs them for everybody."""
+    base = f"kernel-{options.name}"
+    env = {**os.environ}
+    if options.like:
+        env["PIDTRACK_TEST_LIKE"] = options.like
+        env["LD_PRELOAD"] = os.path.join(options.build, LIKE)
+    subprocess.run(["meson", "test", "-C", options.build, "--no-rebuild",
+                    "--logbase", base, "-t", str(options.slow),
+                    *(test["name"] for test in tests)],
+                   stdin=subprocess.DEVNULL, env=env)
+    account = Account()
+    account.logs = tally.logs_of(options.build, base)
+    account.kernel = f"{os.uname().release} {options.arch}" + (
+        f", looking like {options.like}" if options.like else "")
+    account.done = True
+    return account
+
+
+def run_booted(options, tests):
+    with tempfile.TemporaryDirectory() as work:
+        initramfs = os.path.join(work, "initramfs")
+        make_image(options, tests).write(initramfs)
+        machine = Machine(options, initramfs)
+        try:
+            account = watch(machine, len(tests))
+        finally:
+            if machine.process.poll() is None:
+                machine.process.kill()
+                machine.process.wait()
+    if machine.late:
+        account.why = f"not at its end after {options.seconds} s"
+    return account
+
+
+def programs_of(build, tests):
+    """The files that the tests need of @build, as ninja calls them."""
+    words = {os.path.join(build, word) for test in tests
+             for word in [*test["cmd"], *test["env"].values()]}
+    made = {path for target in introspect(build, "targets")
+            for path in target["filename"]}
+    return sorted(os.path.relpath(path, build) for path in words & made)
 
 
 def write_ktap(path, options, tests, account):
@@ -299,15 +373,15 @@ def write_ktap(path, options, tests, account):
             print(f"{ok} {number} {test['name']}", file=out)
 
 
-def count(tests, account, why):
-    """All of the machine's tests; @why it is not at its end, if it is not."""
+def count(tests, account):
+    """All of the machine's tests, and that it is at its end."""
     total = tally.Tally()
     for test in tests:
         total.add_program(test["name"], test["protocol"],
                           account.logs.get(test["name"]))
     if not account.done:
         where = account.running or "no test"
-        total.fail(f"the machine: {why}, in {where}", account.other)
+        total.fail(f"the machine: {account.why}, in {where}", account.other)
     return total
 
 
@@ -324,35 +398,44 @@ def report(total, name):
     return 1 if total.failed or not total.passed else 0
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser()
-    for option in ("name", "kernel", "busybox", "libraries", "build"):
-        parser.add_argument(f"--{option}", required=True)
-    parser.add_argument("--arch", choices=QEMU, required=True)
-    parser.add_argument("--slow", type=int, required=True)
-    parser.add_argument("--seconds", type=int, required=True)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--programs", action="store_true",
+                        help="only say what ninja has to make for the tests")
+    parser.add_argument("--name")
+    parser.add_argument("--arch")
+    parser.add_argument("--kernel", help="without: the one that runs here")
+    parser.add_argument("--like", help="... and answers as another")
+    parser.add_argument("--busybox")
+    parser.add_argument("--libraries")
+    parser.add_argument("--slow", type=int, default=1)
+    parser.add_argument("--seconds", type=int, default=2400)
     parser.add_argument("tests", nargs="+")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     # a program that hangs leaves time for the others
     options.seconds_each = min(300 * options.slow, options.seconds // 2)
+    return options
 
+
+def main():
+    options = arguments()
     tests = tests_wanted(options.build, options.tests)
-    with tempfile.TemporaryDirectory() as work:
-        initramfs = os.path.join(work, "initramfs")
-        make_image(options, tests).write(initramfs)
-        machine = Machine(options, initramfs)
-        try:
-            account = watch(options, machine, len(tests))
-        finally:
-            if machine.process.poll() is None:
-                machine.process.kill()
-                machine.process.wait()
+    if options.programs:
+        print(*programs_of(options.build, tests),
+              *([LIKE] if options.like else []))
+        return 0
+    start = time.monotonic()
+    run = run_booted if options.kernel else run_here
+    account = run(options, tests)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.monotonic() - start:.0f} s, "
+          f"{used.ru_utime + used.ru_stime:.0f} s of a processor", flush=True)
     write_ktap(pathlib.Path(options.build, "meson-logs",
                             f"kernel-{options.name}.ktap"),
                options, tests, account)
-    why = f"not at its end after {options.seconds} s" if machine.late else "died"
-    return report(count(tests, account, why), options.name)
+    return report(count(tests, account), options.name)
 
 
 if __name__ == "__main__":
