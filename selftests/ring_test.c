@@ -640,7 +640,8 @@ RING_TEST(every_change_of_a_foreign_process_is_told)
 
 	ASSERT_EQ(1 << 8, foreign_reap(&foreign));
 	flags = await_fd(foreign.child.pidfd, POLLIN, 0);
-	if (flags & POLLHUP) {
+	/* kernels/like.c cannot take it away here */
+	if (flags & POLLHUP || getenv("PIDTRACK_TEST_LIKE")) {
 		happened = next(_metadata, ring);
 		EXPECT_EQ(9, happened.cookie);
 		ASSERT_GT(happened.result, 0);
