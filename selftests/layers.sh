@@ -136,8 +136,10 @@ check headers_of_tests_include_only_the_public_header \
 check hosts_include_only_the_public_header \
 	includes_only "pidtrack\.h|host\.h" "$root"/selftests/users/*_host.c \
 	"$root/selftests/users/host.h"
+check hosts_of_cpp_include_only_the_public_header \
+	includes_only "pidtrack\.(h|hh)" "$root"/selftests/users/cpp/*
 check tests_of_hosts_include_only_the_public_header \
-	includes_only "pidtrack\.h|hosted\.h|\.\./launch\.h" \
+	includes_only "pidtrack\.h|hosted\.h|\.\./(launch|mounts)\.h" \
 	"$root"/selftests/users/*_test.c "$root/selftests/users/hosted.h"
 if [ -n "$system" ]; then
 	# shellcheck disable=SC2086 # words

@@ -41,10 +41,14 @@ check every_test_is_listed sh -c \
 	"$work/there" "$work/listed"
 
 (cd "$root/selftests/users" && printf '%s\n' *_host.c *_test.c) |
-	sed 's/_[a-z]*\.c$//' | sort -u >"$work/there"
+	sed 's/_[a-z]*\.c$//' | grep -vx languages | sort -u >"$work/there"
 sed -n '/^hosts = {/,/^}/p' "$root/selftests/users/meson.build" |
 	grep -oE "^  '[a-z_]+'" | tr -d " '" | sort >"$work/listed"
 check every_host_is_listed same "$work/there" "$work/listed"
+(cd "$root/selftests/users" && printf '%s\n' */) | tr -d / >"$work/there"
+sed -n '/^languages = {/,/^}/p' "$root/selftests/users/meson.build" |
+	grep -oE "^  '[a-z]+'" | tr -d " '" | sort >"$work/listed"
+check every_language_is_listed same "$work/there" "$work/listed"
 
 version()
 {

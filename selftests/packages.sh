@@ -24,6 +24,8 @@ packages_to_test=(
 packages_to_test_all=(
 	'g++|command -v c++'
 	'git|command -v git'
+	'golang-go|command -v go'
+	'rustc|command -v rustc'
 	'libjson-c-dev|pkg-config --exists json-c'
 	'util-linux|command -v unshare'
 	'crun|command -v crun'
@@ -50,6 +52,8 @@ packages_to_check=(
 	'dpkg-dev|command -v dpkg-buildpackage'
 	'lintian|command -v lintian'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
+	'golang-go|command -v gofmt'
+	'rustfmt|command -v rustfmt'
 	'git|command -v git'
 )
 # for the kernels of selftests/kernels, on an amd64 machine
