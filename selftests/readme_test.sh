@@ -70,8 +70,8 @@ prepare_paste()
 	paste=$work/paste
 	mkdir -p "$paste/build" "$work/bin"
 	ln -s "$PIDTRACK_BUILD"/* "$paste/build"
-	rm -rf "$paste/build"/host* "$paste/build"/web.* "$paste/build"/shims \
-		"$paste/build"/pins
+	rm -rf "$paste/build"/host* "$paste/build"/web.* \
+		"$paste/build"/shims "$paste/build"/records "$paste/build"/pins
 	cp "$work/host.c" "$work/host2.c" "$paste/build"
 	cat >"$work/bin/cc" <<-END
 	#!/bin/sh
@@ -118,7 +118,7 @@ only_build_is_written()
 {
 	(cd "$paste" && echo *) >"$work/beside"
 	cat "$work/beside"
-	[ "$(cat "$work/beside")" = build ]
+	[ "$(cat "$work/beside")" = "build${sources_too-}" ]
 }
 
 # With each library the program prints what README says.
@@ -148,6 +148,38 @@ is_taken_up()
 		[ ! -e "$paste/build/pins" ]
 }
 
+# Nothing is written beside their sources, either.
+hosts_in_every_language()
+{
+	mkdir -p "$paste/selftests"
+	cp -R "$root/selftests/users" "$paste/selftests"
+	GOCACHE=$PIDTRACK_BUILD/selftests/users/go-cache
+	export GOCACHE
+	sources_too=' selftests'
+	pasted 5 "$1" &&
+		[ "$(grep -c '^web ended signal 15 waited$' \
+			"$work/pasted")" = 4 ] &&
+		diff -r "$root/selftests/users" "$paste/selftests/users"
+	said=$?
+	rm -r "$paste/selftests"
+	unset sources_too
+	return $said
+}
+
+has_every_language()
+{
+	for compiler in c++ go rustc; do
+		command -v $compiler >/dev/null || {
+			lacks=$compiler
+			return 1
+		}
+	done
+	[ -z "${CFLAGS-}" ] || {
+		lacks="library without a sanitizer"
+		return 1
+	}
+}
+
 may_make_pins()
 {
 	[ "$(id -u)" = 0 ] && "$PIDTRACK" features --require pin \
@@ -167,7 +199,7 @@ shows()
 
 shows_the_tool()
 {
-	pasted 5 "$1" || return 1
+	pasted 6 "$1" || return 1
 	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
 		'^web.record +same ' \
 		'^build/shims/web.record same: ' '^{"event":"verified",.*"label":"web"' \
@@ -178,7 +210,7 @@ shows_the_tool()
 
 shows_it_to_root()
 {
-	pasted 6 "$readme" && shows '^65534$' '^0::.*/box1$'
+	pasted 7 "$readme" && shows '^65534$' '^0::.*/box1$'
 }
 
 may_make_cgroups()
@@ -298,6 +330,12 @@ done
 
 prepare_paste
 check the_program_is_made_by_what_can_be_pasted compiles_and_runs
+if has_every_language; then
+	check what_shows_other_languages_can_be_pasted \
+		hosts_in_every_language "$readme"
+else
+	skip what_shows_other_languages_can_be_pasted "no $lacks"
+fi
 if "$PIDTRACK" features --require exit-info >"$work/said"; then
 	check what_shows_the_tool_can_be_pasted shows_the_tool "$readme"
 else
