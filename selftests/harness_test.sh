@@ -5,6 +5,7 @@
 set -u
 
 program=$1
+unset PIDTRACK_TEST_SKIPPED
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 n=0
