@@ -56,6 +56,15 @@ packages_to_check=(
 	'rustfmt|command -v rustfmt'
 	'git|command -v git'
 )
+# to build in the sources of a kernel, in which .ci/kernel-tree places us
+packages_to_place=(
+	'bc|command -v bc'
+	'bison|command -v bison'
+	'flex|command -v flex'
+	'libelf-dev|test -f /usr/include/libelf.h'
+	'rsync|command -v rsync'
+	'xz-utils|command -v xz'
+)
 # for the kernels of selftests/kernels, on an amd64 machine
 packages_to_boot_amd64=(
 	'qemu-system-x86|command -v qemu-system-x86_64'
