@@ -619,6 +619,63 @@ TEST(a_payload_of_one_kib_and_a_byte_is_none)
 	EXPECT_EQ(-EBADMSG, refusal(text.bytes, text.length));
 }
 
+/* ---- of ends ---- */
+
+#define EXIT "pidtrack-exit1\nfingerprint=" FINGERPRINT "\n"
+
+TEST(an_exit_record_tells_an_end)
+{
+	struct pidtrack_ending ending = { 0 };
+	struct pidtrack_record *record;
+	struct text text = SEALED(EXIT "label=web%201\nsource=waited\n"
+				       "status=1792\nstarted_ns=5\nended_ns=9\n"
+				       "later=1\n");
+
+	ASSERT_EQ(0, parse(text.bytes, text.length, &record));
+	EXPECT_EQ(PIDTRACK_RECORD_EXIT, pidtrack_record_format(record));
+	EXPECT_STREQ("web 1", pidtrack_record_label(record));
+	ASSERT_EQ(0, pidtrack_record_ending(record, &ending, sizeof(ending)));
+	EXPECT_EQ(PIDTRACK_SOURCE_WAITED, ending.source);
+	EXPECT_EQ(7 << 8, ending.status);
+	EXPECT_EQ(5, ending.started_ns);
+	EXPECT_EQ(9, ending.ended_ns);
+	pidtrack_record_free(record);
+
+	text = SEALED(EXIT "source=unknown\n");
+	ASSERT_EQ(0, parse(text.bytes, text.length, &record));
+	ASSERT_EQ(0, pidtrack_record_ending(record, &ending, sizeof(ending)));
+	EXPECT_EQ(-1, ending.status);
+	pidtrack_record_free(record);
+}
+
+TEST(what_could_be_no_end_is_no_exit_record)
+{
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT);
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=waited\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=unknown\nstatus=0\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=heard\nstatus=0\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=waited\nstatus=x\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=waited\nstatus=65536\n");
+	/* it is stopped, and goes on */
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=waited\nstatus=4991\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=waited\nstatus=65535\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=unknown\nended_ns=0\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=unknown\nended_ns=x\n");
+	EXPECT_SEALED_REFUSED(
+		-EBADMSG,
+		EXIT "source=unknown\nstarted_ns=9223372036854775808\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG,
+			      EXIT "source=unknown\nsource=unknown\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT "source=unknown\nnonsense\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, EXIT
+			      "source=unknown\nfingerprint=" FINGERPRINT "\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, "pidtrack-exit1\nsource=unknown\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, "pidtrack-exit1\nfingerprint=x\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, "pidtrack-exit01\n");
+	EXPECT_SEALED_REFUSED(-EBADMSG, "pidtrack-exit1x\n");
+	EXPECT_SEALED_REFUSED(-EPROTONOSUPPORT, "pidtrack-exit2\n");
+}
+
 /* ---- damage ---- */
 
 /* The records that are damaged below: all there can be in one. */
