@@ -14,7 +14,7 @@ layers()
 {
 	cat <<-END
 	pidtrack base
-	options sys text probes
+	checked options sys text probes
 	lines
 	quiet owner claims sightings file memfd foreign clone names directory procfs caps dumpable descriptors message pin stored
 	fingerprint child pids pins given
