@@ -747,6 +747,7 @@ static void play_keep(struct __test_metadata *_metadata, struct scene *scene)
 		EXPECT_EQ(1, holder_count(scene->hold));
 	if (scene->service)
 		EXPECT_EQ(1, service_count(_metadata, scene->service));
+	EXPECT_EQ(0, TRY(pidtrack_process_set_payload(process, "load", 4)));
 	see_off(_metadata, scene, process);
 }
 
