@@ -19,8 +19,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import tally  # noqa: E402
 
-# What a tree of the kernel's has not got: README and its build.
-ONLY_MESON = {"readme-uring", "readme-epoll"}
+# Tests of what README and the manual say, which are not in a kernel tree.
+ONLY_MESON = {"readme-uring", "readme-epoll", "tool_words-epoll"}
 BEGIN = re.compile(r"# selftests: (?:\S+/)?pidtrack: (\S+)$")
 END = re.compile(r"(not )?ok \d+ selftests: (?:\S+/)?pidtrack: (\S+)(?: # (.*))?$")
 
