@@ -178,6 +178,17 @@ TEST(the_heir_may_have_the_static_library)
 	two_are_taken_over(_metadata, &host);
 }
 
+/* Of the same host's other build; kernels/run says which. */
+TEST(the_heir_may_have_another_word_size)
+{
+	struct host host = { 0 };
+
+	if (!getenv("PIDTRACK_TEST_HEIR_OTHER"))
+		SKIP(return, "no heir of another word size");
+	host.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR_OTHER");
+	two_are_taken_over(_metadata, &host);
+}
+
 TEST(the_heir_may_have_a_thread)
 {
 	struct host host = { .words = { "thread" } };

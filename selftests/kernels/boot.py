@@ -320,6 +320,8 @@ def run_here(options, tests):
     if options.like:
         env["PIDTRACK_TEST_LIKE"] = options.like
         env["LD_PRELOAD"] = os.path.join(options.build, LIKE)
+    if options.heir:
+        env["PIDTRACK_TEST_HEIR_OTHER"] = os.path.abspath(options.heir)
     subprocess.run(["meson", "test", "-C", options.build, "--no-rebuild",
                     "--logbase", base, "-t", str(options.slow),
                     *(test["name"] for test in tests)],
@@ -407,6 +409,7 @@ def arguments():
     parser.add_argument("--arch")
     parser.add_argument("--kernel", help="without: the one that runs here")
     parser.add_argument("--like", help="... and answers as another")
+    parser.add_argument("--heir", help="... of another word size")
     parser.add_argument("--busybox")
     parser.add_argument("--libraries")
     parser.add_argument("--slow", type=int, default=1)
