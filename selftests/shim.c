@@ -7,10 +7,12 @@
  *	kill SIG	sends itself a signal, by name or number
  *	stop		sends itself SIGSTOP
  *	wait		until standard input ends
+ *	sleep MS	for so many milliseconds
  *	pause		until a signal that "catch" named came
  *	ignore SIG	from here on
  *	catch SIG	from here on: prints "caught N"
  *	write TEXT	prints it
+ *	fork		makes a child, which ends when standard input does
  *	fork-orphan	prints the pid of a grandchild, whose parent has ended,
  *			and which ends when standard input does
  *
@@ -47,6 +49,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -157,6 +160,15 @@ static void do_pause(const char *unused)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+static void do_sleep(const char *ms)
+{
+	struct timespec time = { .tv_sec = atol(ms) / 1000,
+				 .tv_nsec = atol(ms) % 1000 * 1000000 };
+
+	while (nanosleep(&time, &time) < 0 && errno == EINTR)
+		;
+}
+
 static void do_ignore(const char *name)
 {
 	signal(signal_number(name), SIG_IGN);
@@ -166,6 +178,14 @@ static void do_write(const char *text)
 {
 	say("%s", text);
 	say_end();
+}
+
+static void do_fork(const char *unused)
+{
+	if (fork())
+		return;
+	do_wait(NULL);
+	_exit(0);
 }
 
 static void do_fork_orphan(const char *unused)
@@ -366,10 +386,12 @@ static const struct command {
 	{ "kill", do_kill, 1, 0 },
 	{ "stop", do_stop, 0, 0 },
 	{ "wait", do_wait, 0, 0 },
+	{ "sleep", do_sleep, 1, 0 },
 	{ "pause", do_pause, 0, 0 },
 	{ "ignore", do_ignore, 1, 0 },
 	{ "catch", do_catch, 1, 0 },
 	{ "write", do_write, 1, 0 },
+	{ "fork", do_fork, 0, 0 },
 	{ "fork-orphan", do_fork_orphan, 0, 0 },
 	{ "argv", say_argv, 0, 1 },
 	{ "caps", say_caps, 0, 1 },
