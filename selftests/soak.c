@@ -550,10 +550,14 @@ static int play(int64_t seconds)
 
 int main(int argc, char **argv)
 {
+	int status;
+
 	soak_self = argv[0];
 	if (argc > 2 && !strcmp(argv[1], "host")) {
 		find_memory();
 		return soak_host((uint32_t)atoi(argv[2]));
 	}
-	return play(argc > 1 ? atol(argv[1]) : 30);
+	status = play(argc > 1 ? atol(argv[1]) : 30);
+	fflush(NULL);
+	_exit(status); /* LeakSanitizer wants its children where it is */
 }
