@@ -36,6 +36,7 @@ packages_to_test_all=(
 	'fish|command -v fish'
 	'spin|command -v spin'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
+	'valgrind|command -v valgrind'
 	'busybox-static|busybox --list'
 	'qemu-system-x86|command -v qemu-system-x86_64'
 	'e2fsprogs|test -x /usr/sbin/mkfs.ext4'
