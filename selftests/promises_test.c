@@ -102,7 +102,7 @@ static void launch_all(struct __test_metadata *_metadata, struct world *world,
 
 	for (i = 0; i < SHIMS; i++) {
 		struct life *life = &world->lives[i];
-		char code[8];
+		char code[12];
 		struct pidtrack_spawn_options options =
 			PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait", "exit",
 							    code),

@@ -179,7 +179,10 @@ void host::stop(const std::string &label, uint32_t ms)
 
 void host::wait(const std::string &label)
 {
-	waitpid(shims_.at(label).pid(), nullptr, 0);
+	const auto pid = shims_.at(label).pid();
+
+	std::cout << label << " awaited" << std::endl;
+	waitpid(pid, nullptr, 0);
 	std::cout << label << " waited for" << std::endl;
 }
 

@@ -158,6 +158,7 @@ func (h *host) wait(label string) error {
 	if shim == nil {
 		return errNobody
 	}
+	fmt.Println(label, "awaited")
 	_, err := syscall.Wait4(shim.Pid(), nil, 0, nil)
 	if err == nil {
 		fmt.Println(label, "waited for")

@@ -85,7 +85,9 @@ class Host:
                                (signal.SIGKILL, 2000))
 
     def wait(self, label):
-        os.waitpid(self.shims[label].pid, 0)
+        pid = self.shims[label].pid
+        say(label, "awaited")
+        os.waitpid(pid, 0)
         say(label, "waited for")
 
     def again(self):

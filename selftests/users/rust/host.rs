@@ -135,6 +135,7 @@ impl Host {
     fn wait(&self, label: &str) -> Outcome {
         let shims = self.shims.lock().unwrap();
         let pid = shims.get(label).ok_or("nobody")?.pid();
+        println!("{label} awaited");
         if unsafe { waitpid(pid, std::ptr::null_mut(), 0) } != pid {
             return Err(io::Error::last_os_error().into());
         }
