@@ -612,7 +612,7 @@ static void play_notify(struct __test_metadata *_metadata, struct scene *scene)
 /* ---- scenes: stopping ---- */
 
 static const struct pidtrack_stop_step term_then_kill[] = {
-	{ SIGTERM, 5 }, { SIGKILL, 5000 }, /* of a busy machine */
+	{ SIGTERM, 5 }, { SIGKILL, 1000 }, /* of a busy machine */
 };
 
 static void stop(struct __test_metadata *_metadata, struct scene *scene,
