@@ -262,8 +262,8 @@ maps()
 examples()
 {
 	awk '/^```sh$/ { inside = 1; next } /^```/ { inside = 0 }
-	inside' "$1" | sed 's/^ *#.*//' | grep -o 'pidtrack [a-z].*' |
-		sed -E 's/^pidtrack //; s/ -- .*//; s/[|>)].*//'
+	inside' "$1" | sed 's/^ *#.*//' | grep -oE '(^|[ $(])pidtrack [a-z].*' |
+		sed -E 's/^.?pidtrack //; s/ -- .*//; s/[|>)].*//'
 }
 
 is_accepted()
