@@ -122,7 +122,8 @@ enum pidtrack_orphans {
  * read in set-user-id programs.
  *
  * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend; if the
- * kernel or a sandbox has no waitid(2) for pidfds, whatever that refuses it with
+ * kernel or a sandbox has no waitid(2) for pidfds, whatever that refuses it
+ * with
  * (-EINVAL before Linux 5.4; -ENOSYS, -EPERM): no end could be told;
  * -EOPNOTSUPP if orphans cannot be found, for there is no /proc of our pid
  * namespace; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever
