@@ -235,7 +235,8 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 			      words[4], words[5]);
 }
 
-int __wrap_asprintf(char **ret_text, const char *format, ...);
+int __wrap_asprintf(char **ret_text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 int __wrap_asprintf(char **ret_text, const char *format, ...)
 {
 	va_list args;
