@@ -18,7 +18,9 @@ HANDED = "HOST_HANDED"  # to the next program: a number
 
 
 def say(*words):
-    print(*words, flush=True)
+    # in one piece, however little is buffered: a shim writes there, too
+    sys.stdout.write(" ".join(str(word) for word in words) + "\n")
+    sys.stdout.flush()
 
 
 def ending(event):
