@@ -317,17 +317,22 @@ static uint32_t add(size_t offset)
 
 #define ADD(field) add(offsetof(struct figures, field))
 
-/* Allocators of sanitizers keep what was freed. */
-static bool memory_is_flat(void)
+/* Allocators of sanitizers keep what was freed, as does a checked library. */
+static void say_memory_is_flat(void)
 {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+	defined(PT_CHECKED)
+	printf("ok %d - memory_is_flat # SKIP what is freed is kept, in this "
+	       "build\n",
+	       ++driver.test);
+#else
 	bool flat = true;
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	for (int i = 0; i < HOSTS; i++)
 		flat = flat && soak->hosts[i].figures.bytes < 32768 &&
 		       soak->hosts[i].figures.resident_kb < 2048;
+	say(flat, "memory_is_flat");
 #endif
-	return flat;
 }
 
 static bool descriptors_are_flat(void)
@@ -358,7 +363,7 @@ static void tell(void)
 	say(ADD(failed) == 0 && driver.failed == 0, "nothing_fails");
 	say(ADD(quiets) > 0 && ADD(left) == 0, "nothing_is_left");
 	say(descriptors_are_flat(), "descriptors_are_flat");
-	say(memory_is_flat(), "memory_is_flat");
+	say_memory_is_flat();
 	fflush(stdout);
 }
 
