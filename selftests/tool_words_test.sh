@@ -189,6 +189,33 @@ test_bash_knows_whose_word_it_is() {
 	out_is ' '
 }
 
+# completes_what_help_lists SHELL: by SHELL_completes, "N WORD" a line for each
+# of its arguments.
+completes_what_help_lists() {
+	local lines=('pidtrack ' 'pidtrack --') command n=2
+
+	need_completion "$1"
+	"$1" -n "$completion" || die "it is no $1"
+	for command in $(commands); do
+		lines+=("pidtrack $command --")
+	done
+	"$1_completes" "${lines[@]}" >all
+	# it offers options without being asked for them
+	[[ $1 != fish ]] || sed -i '/^1 --/d' all
+	{ commands; echo help; } | sort >help
+	sed -n 's/^1 //p' all >words
+	same help words || die "other commands"
+	printf '%s\n' --help --version >help
+	sed -n 's/^2 //p' all >words
+	same help words || die "other options without a command"
+	for command in $(commands); do
+		n=$((n + 1))
+		options "$command" >help
+		sed -nE "s/^$n (.+)/\1/p" all >words
+		same help words || die "other options of $command"
+	done
+}
+
 # ---- zsh ----
 
 # A shell on a terminal of its own, where each argument is typed, and then the
@@ -235,26 +262,7 @@ zsh_completes() {
 }
 
 test_zsh_completes_what_help_lists() {
-	local lines=('pidtrack ' 'pidtrack --') command n=2
-
-	need_completion zsh
-	zsh -n "$completion" || die "it is no zsh"
-	for command in $(commands); do
-		lines+=("pidtrack $command --")
-	done
-	zsh_completes "${lines[@]}" >all
-	{ commands; echo help; } | sort >help
-	sed -n 's/^1 //p' all >words
-	same help words || die "other commands"
-	printf '%s\n' --help --version >help
-	sed -n 's/^2 //p' all >words
-	same help words || die "other options without a command"
-	for command in $(commands); do
-		n=$((n + 1))
-		options "$command" >help
-		sed -nE "s/^$n (.+)/\1/p" all >words
-		same help words || die "other options of $command"
-	done
+	completes_what_help_lists zsh
 }
 
 test_zsh_completes_what_a_word_stands_for() {
@@ -294,26 +302,7 @@ fish_completes() {
 }
 
 test_fish_completes_what_help_lists() {
-	local lines=('pidtrack ' 'pidtrack --') command n=2
-
-	need_completion fish
-	fish -n "$completion" || die "it is no fish"
-	for command in $(commands); do
-		lines+=("pidtrack $command --")
-	done
-	fish_completes "${lines[@]}" >all
-	{ commands; echo help; } | sort >help
-	sed -n 's/^1 //p' all | grep -v '^--' >words
-	same help words || die "other commands"
-	printf '%s\n' --help --version >help
-	sed -n 's/^2 //p' all >words
-	same help words || die "other options without a command"
-	for command in $(commands); do
-		n=$((n + 1))
-		options "$command" >help
-		sed -n "s/^$n //p" all >words
-		same help words || die "other options of $command"
-	done
+	completes_what_help_lists fish
 }
 
 test_fish_completes_what_a_word_stands_for() {
