@@ -5,6 +5,7 @@
 
 #include "file.h"
 #include "lines.h"
+#include "reading.h"
 #include "sys.h"
 
 #define SUFFIX ".exit"

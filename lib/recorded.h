@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * What a record says, native or foreign: from a file or bytes to values, and
- * nothing of whether it is true.
+ * What a record says, native or foreign: from bytes to values, and nothing of
+ * whether it is true.
  */
 #ifndef PT_RECORDED_H
 #define PT_RECORDED_H
@@ -40,24 +40,8 @@ struct pidtrack_record {
 int pt_recorded_parse(const char *bytes, size_t size,
 		      struct pidtrack_record **ret_record);
 
-/*
- * @place: ours, for the fingerprint of a pin; NULL: it is looked at then
- * @path: from @dir, as openat(2)
- *
- * Return: as pidtrack_record_read().
- */
-int pt_recorded_read(const struct pt_place *place, int dir, const char *path,
-		     struct pidtrack_record **ret_record);
-
-/*
- * What it says by itself, for which an exit record has it written, and a pin
- * asks the kernel.
- *
- * Return: as pidtrack_record_ending().
- */
-int pt_recorded_ending(const struct pidtrack_record *record,
-		       struct pidtrack_ending *ret_ending);
-
+/* Of nothing yet; NULL for want of memory. */
+struct pidtrack_record *pt_recorded_new(void);
 struct pidtrack_record *pt_recorded_free(struct pidtrack_record *record);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base.h"
 #include "ending.h"
 #include "options.h"
+#include "reading.h"
 #include "recorded.h"
 #include "removal.h"
 #include "sys.h"

@@ -10,6 +10,7 @@
 #include "names.h"
 #include "options.h"
 #include "pins.h"
+#include "reading.h"
 #include "recorded.h"
 #include "sys.h"
 #include "tracker.h"

@@ -22,6 +22,7 @@ layers()
 	record launchpad status cgroup image
 	label
 	recorded sweep
+	reading
 	verify removal tree ending
 	watch recovery handed
 	uring epoll
