@@ -9,6 +9,7 @@
 #include "memfd.h"
 #include "probes.h"
 #include "sys.h"
+#include "telling.h"
 #include "tracker.h"
 
 #define FIRST_SIZE 4096

@@ -10,6 +10,7 @@
 #include "procfs.h"
 #include "record.h"
 #include "sys.h"
+#include "telling.h"
 #include "tracker.h"
 
 static int do_release(struct pidtrack *tracker, void *argument)

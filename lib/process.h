@@ -121,6 +121,13 @@ int pt_process_look(int pidfd, int *ret_status, uint32_t *ret_source);
  */
 bool pt_process_is_awaited(const struct pidtrack_process *process);
 
+/* Whether nothing more may come of the process that is worth a watch. */
+static inline bool pt_process_is_settled(const struct pidtrack_process *process)
+{
+	return process->state == PT_STATE_OURS ||
+	       process->state == PT_STATE_REAPED;
+}
+
 /* Its state as the host knows it: enum pidtrack_state. */
 uint32_t pt_process_state(const struct pidtrack_process *process);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The processes of a tracker: their slots, their watches, and what comes of
- * what happened to them.  Knows no threads and no options; tracker.c does.
+ * The processes of a tracker: their slots and their watches.  What comes of
+ * what happened to them: seen.h; what the host is told of it: telling.h.  Knows
+ * no threads and no options; tracker.c does.
  */
 #ifndef PT_SET_H
 #define PT_SET_H
@@ -42,7 +43,7 @@ int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
 int pt_set_collect(struct pt_set *set, uint32_t policy, uint32_t time_ms);
 
 /*
- * Reaps what was handed out, closes the pidfds, frees everything, the keeper
+ * Reaps what was acknowledged, closes the pidfds, frees everything, the keeper
  * too.
  */
 void pt_set_done(struct pt_set *set);
@@ -85,16 +86,6 @@ int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
 		const struct pidtrack_stop_options *options);
 
 /*
- * Has the end of a process recorded from now on; takes @ending over.  If it was
- * told already, at once.
- */
-int pt_set_record_end(struct pt_set *set, struct pidtrack_process *process,
-		      struct pt_ending *ending);
-
-/* Acknowledges what was handed out, and has all that follows from it happen. */
-int pt_set_settle(struct pt_set *set);
-
-/*
  * A process that was another set's: all of it is as it was there, but for what
  * waits on it.  It is told of, and watched, from now on.
  */
@@ -103,16 +94,50 @@ void pt_set_restore(struct pt_set *set, struct pidtrack_process *process);
 /* The reverse of pt_set_reserve(), with the ladder it may have been given. */
 void pt_set_forget(struct pt_set *set, struct pidtrack_process *process);
 
-/* The next event: 1, 0 or a negative errno.  Acknowledges the one before. */
-int pt_set_next(struct pt_set *set, struct pidtrack_event *ret_event);
-
-/* The host is done with a process. */
-void pt_set_release(struct pt_set *set, struct pidtrack_process *process);
-
 /*
  * The thread that submitted has ended: before anything new is watched or taken,
  * there has to be another ring, and everything is watched again.
  */
 void pt_set_moved(struct pt_set *set);
+
+/* Does that, if it is so. */
+int pt_set_ensure_ring(struct pt_set *set);
+
+/* ---- for who sees and tells ---- */
+
+/* Its number may be anybody's now; or nobody's, who is told no more of it. */
+void pt_set_unclaim(struct pt_set *set, struct pidtrack_process *process);
+
+/*
+ * It is about to be reaped, perhaps only with the next submission: until then
+ * another tracker would take it for an orphan.
+ */
+void pt_set_unclaim_later(struct pt_set *set, struct pidtrack_process *process);
+
+/* What the ring was to reap it has reaped. */
+void pt_set_unclaim_reaped(struct pt_set *set);
+
+/* Watches its end in just this way, or else by the timer; or no longer. */
+void pt_set_watch_for(struct pt_set *set, struct pidtrack_process *process,
+		      enum pt_watch watch);
+void pt_set_unwatch(struct pt_set *set, struct pidtrack_process *process);
+
+/* No change of it will tell again: look soon; or the timer is not needed. */
+void pt_set_look_again(struct pt_set *set, struct pidtrack_process *process);
+void pt_set_untick(struct pt_set *set, struct pidtrack_process *process);
+
+/*
+ * Watches its stops and continuations, if they are asked for; as the timer has
+ * had to, by the ring again; or none any more.
+ */
+void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process);
+void pt_set_retry_stops(struct pt_set *set, struct pidtrack_process *process);
+void pt_set_end_stops(struct pt_set *set, struct pidtrack_process *process);
+
+/* Frees the slot of a released process once nothing needs it. */
+void pt_set_finish(struct pt_set *set, struct pidtrack_process *process);
+
+/* But for its label, by which it will be let go if it is kept. */
+void pt_set_free_texts(struct pidtrack_process *process);
 
 #endif

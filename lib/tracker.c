@@ -10,6 +10,7 @@
 #include "checked.h"
 #include "options.h"
 #include "sys.h"
+#include "telling.h"
 
 PUBLIC const char *pidtrack_version(void)
 {
@@ -120,6 +121,7 @@ static int init_set(struct pidtrack *tracker, void *argument)
 static int done_set(struct pidtrack *tracker, void *argument)
 {
 	(void)argument;
+	pt_set_acknowledge_handed(&tracker->set);
 	pt_set_done(&tracker->set);
 	return 0;
 }

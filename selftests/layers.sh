@@ -31,6 +31,8 @@ layers()
 	slots
 	told ladder keeper orphans
 	set
+	seen
+	telling
 	tracker
 	launch attach member records registry handoff resume
 	recover
