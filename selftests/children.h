@@ -21,6 +21,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -365,36 +370,109 @@ static inline int child_is_any(void)
 	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
 }
 
-/* How many descriptors are open; -errno where /proc does not tell. */
+/* How many descriptors are open; without /proc, by trying each. */
 static inline int fds_count(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
-	int n = -3; /* ".", ".." and this one */
+	int n = -3, fd; /* ".", ".." and this one */
 
-	if (!dir)
-		return -errno;
+	if (!dir) {
+		for (n = fd = 0; fd < 65536; fd++)
+			n += fcntl(fd, F_GETFD) >= 0;
+		return n;
+	}
 	while (readdir(dir))
 		n++;
 	closedir(dir);
 	return n;
 }
 
-/* Whether we may make pid namespaces: as root, but not in Docker. */
-static inline bool pid_namespaces_are_had(void)
+/* Goes on in mounts of its own, where /proc is empty; or errno says why not. */
+static inline bool proc_hide(void)
 {
-	int status = 0;
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(unshare(CLONE_NEWPID) != 0);
-	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+	return !unshare(CLONE_NEWNS) &&
+	       !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("none", "/proc", "tmpfs", MS_RDONLY, NULL);
 }
 
-#define SKIP_WITHOUT_PID_NAMESPACES()                                  \
-	do {                                                           \
-		if (!pid_namespaces_are_had())                         \
-			SKIP(return, "no pid namespace: not root, or " \
-				     "the sandbox refuses it");        \
+/* For TEST_WANTS: */
+static inline const char *wants_proc(void)
+{
+	return access("/proc/self/stat", R_OK) ? "no /proc is mounted here" :
+						 NULL;
+}
+
+/* Some hundreds at once, or of high numbers. */
+static inline const char *wants_descriptors(void)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_max < 4096 ?
+		       "few descriptors are to be had here: RLIMIT_NOFILE" :
+		       NULL;
+}
+
+/* What is seen of a process may be another's in the next boot. */
+static inline const char *wants_boot_id(void)
+{
+	return access("/proc/sys/kernel/random/boot_id", R_OK) ?
+		       "no boot id here: no fingerprint proves anything" :
+		       NULL;
+}
+
+static inline int child_exit_0(void *argument)
+{
+	(void)argument;
+	return 0;
+}
+
+/*
+ * Whether a child may be started in namespaces of its own, CLONE_NEW*: as root,
+ * but not in Docker.  0, or the -errno it is refused with.
+ */
+static inline int namespaces_try(int namespaces)
+{
+	_Alignas(16) char stack[16384];
+	pid_t pid = clone(child_exit_0, stack + sizeof(stack),
+			  namespaces | SIGCHLD, NULL);
+
+	if (pid < 0)
+		return -errno;
+	return waitpid(pid, NULL, 0) == pid ? 0 : -errno;
+}
+
+#define SKIP_WITHOUT_NAMESPACES(namespaces)                      \
+	do {                                                     \
+		int refused = namespaces_try(namespaces);        \
+                                                                 \
+		if (refused)                                     \
+			SKIP(return,                             \
+				   "no namespaces (" #namespaces \
+				   ") are to be had here: %s",   \
+				   strerror(-refused));          \
+	} while (0)
+
+#define SKIP_WITHOUT_PID_NAMESPACES() SKIP_WITHOUT_NAMESPACES(CLONE_NEWPID)
+
+/* Whether a child may be traced: 0, or the -errno it is refused with. */
+static inline int trace_try(void)
+{
+	struct child child;
+	int r = child_start(&child);
+
+	if (!r && ptrace(PTRACE_SEIZE, child.pid, NULL, NULL) < 0)
+		r = -errno;
+	child_end(&child);
+	return r;
+}
+
+#define SKIP_WITHOUT_TRACING()                                   \
+	do {                                                     \
+		int refused = trace_try();                       \
+                                                                 \
+		if (refused)                                     \
+			SKIP(return, "not allowed to trace: %s", \
+				   strerror(-refused));          \
 	} while (0)
 
 /* The program that does as its arguments say, see shim.c. */

@@ -7,17 +7,22 @@
  *		ASSERT_EQ(expected, seen);	ends the test where it fails
  *		EXPECT_EQ(expected, seen);	goes on, and fails in the end
  *		SKIP(return, "no such thing before Linux %s", "6.9");
+ *			or SKIP(_exit(0), ...), wherever the test has come to
  *	}
+ *
+ *	TEST_WANTS(that_holds_where_the_moon_shines, moon)	skipped if
+ *			wants_moon() says what is wanting
  *
  *	TEST_HARNESS_MAIN
  *
  * "./program" runs all tests, "./program NAME..." those.  Each runs in a
- * process of its own, a group leader and subreaper, with no signal blocked.  It
- * fails also when it leaves a descriptor open, closes one it was started with,
- * leaves a child or a zombie, is killed by a signal, or takes longer than 30
- * seconds times PIDTRACK_TEST_SLOW (PIDTRACK_TEST_TIMEOUT is another number for
- * 30).  Whatever it leaves is killed.  It ends by exit(3), so that sanitizers
- * have their say: a report of theirs fails it.
+ * process of its own, a group leader and subreaper, with no signal blocked or
+ * ignored and no descriptor from outside but the first three.  It fails also
+ * when it leaves a descriptor open, closes one it was started with, leaves a
+ * child or a zombie, is killed by a signal, or takes longer than 30 seconds
+ * times PIDTRACK_TEST_SLOW (PIDTRACK_TEST_TIMEOUT is another number for 30).
+ * Whatever it leaves is killed.  It ends by exit(3), so that sanitizers have
+ * their say: a report of theirs fails it.
  *
  * The program exits with 1 if a test failed or none was run, else with 0; where
  * all were skipped, with PIDTRACK_TEST_SKIPPED, which the kernel wants to be 4.
@@ -55,8 +60,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* Linux 5.9 */
+#endif
+
 #define HARNESS_SECONDS 30
-#define HARNESS_FDS 65536 /* descriptors above are not looked at */
+#define HARNESS_FDS 65536    /* descriptors above are not looked at */
+#define HARNESS_PIDS 4194304 /* the most that kernel.pid_max can be */
 
 /* What hundreds of places call when something fails is not to be inlined. */
 #define HARNESS_RARE __attribute__((noinline, cold, unused))
@@ -71,6 +81,7 @@ struct __test_metadata {
 	int place;	     /* among those of its file */
 	void (*run)(struct __test_metadata *_metadata);
 	void (*teardown)(struct __test_metadata *_metadata);
+	const char *(*wants)(void); /* NULL, or says what is wanting, if any */
 	struct __test_metadata *next;
 	void *self;	/* the fixture's, between setup and teardown */
 	int termsig;	/* it must die of this signal; 0: of none */
@@ -393,14 +404,19 @@ harness_skip(struct __test_metadata *_metadata, const char *format, ...)
 		harness_register(&function##_metadata);                    \
 	}
 
-/* A test that passes when it dies of @signal. */
-#define TEST_SIGNAL(test, signal)                                         \
+#define HARNESS_TEST_PLAIN(test, ...)                                     \
 	static void test(struct __test_metadata *_metadata);              \
-	HARNESS_TEST(test, #test, .run = test, .termsig = (signal))       \
+	HARNESS_TEST(test, #test, .run = test, __VA_ARGS__)               \
 	static void test(struct __test_metadata __attribute__((unused)) * \
 			 _metadata)
 
+/* A test that passes when it dies of @signal. */
+#define TEST_SIGNAL(test, signal) HARNESS_TEST_PLAIN(test, .termsig = (signal))
+
 #define TEST(test) TEST_SIGNAL(test, 0)
+
+/* Skipped with what wants_@what() says is wanting, unless that is NULL. */
+#define TEST_WANTS(test, what) HARNESS_TEST_PLAIN(test, .wants = wants_##what)
 
 #define FIXTURE_DATA(fixture) struct harness_fixture_##fixture
 #define FIXTURE(fixture) FIXTURE_DATA(fixture)
@@ -416,7 +432,7 @@ harness_skip(struct __test_metadata *_metadata, const char *format, ...)
 		struct __test_metadata __attribute__((unused)) * _metadata, \
 		FIXTURE_DATA(fixture) __attribute__((unused)) * self)
 
-#define TEST_F_TIMEOUT(fixture, test, seconds)                                \
+#define HARNESS_TEST_F(fixture, test, ...)                                    \
 	static void fixture##_##test(struct __test_metadata *_metadata,       \
 				     FIXTURE_DATA(fixture) * self);           \
 	static void fixture##_##test##_end(struct __test_metadata *_metadata) \
@@ -437,12 +453,18 @@ harness_skip(struct __test_metadata *_metadata, const char *format, ...)
 		fixture##_##test##_end(_metadata);                            \
 	}                                                                     \
 	HARNESS_TEST(fixture##_##test, #fixture "." #test,                    \
-		     .run = fixture##_##test##_run, .timeout = (seconds))     \
+		     .run = fixture##_##test##_run, __VA_ARGS__)              \
 	static void fixture##_##test(                                         \
 		struct __test_metadata __attribute__((unused)) * _metadata,   \
 		FIXTURE_DATA(fixture) __attribute__((unused)) * self)
 
-#define TEST_F(fixture, test) TEST_F_TIMEOUT(fixture, test, 0)
+#define TEST_F(fixture, test) HARNESS_TEST_F(fixture, test, .timeout = 0)
+
+#define TEST_F_TIMEOUT(fixture, test, seconds) \
+	HARNESS_TEST_F(fixture, test, .timeout = (seconds))
+
+#define TEST_F_WANTS(fixture, test, what) \
+	HARNESS_TEST_F(fixture, test, .wants = wants_##what)
 
 /* ---- in the test's process: what did it leave? ---- */
 
@@ -515,7 +537,31 @@ static inline void harness_fds_check(struct __test_metadata *_metadata,
 	}
 }
 
-/* Calls @each with every child of this process; how many, or -1: not known. */
+static inline bool harness_is_child(int of, pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return !waitid(of, pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
+}
+
+/* Every number is tried, as only a child can be waited for: a second. */
+static inline int harness_children_try(void (*each)(pid_t pid, void *arg),
+				       void *arg)
+{
+	int pid, n = 0;
+
+	if (!harness_is_child(P_ALL, 0))
+		return 0;
+	for (pid = 1; pid < HARNESS_PIDS; pid++) {
+		if (!harness_is_child(P_PID, pid))
+			continue;
+		each(pid, arg);
+		n++;
+	}
+	return n;
+}
+
+/* Calls @each with every child of this process; how many. */
 static inline int harness_children(void (*each)(pid_t pid, void *arg),
 				   void *arg)
 {
@@ -524,7 +570,7 @@ static inline int harness_children(void (*each)(pid_t pid, void *arg),
 	int n = 0;
 
 	if (!dir)
-		return -1;
+		return harness_children_try(each, arg);
 	while ((thread = readdir(dir))) {
 		char path[300];
 		FILE *file;
@@ -561,6 +607,8 @@ static inline void harness_child_name(pid_t pid, void *arg)
 	end = strrchr(stat, ')');
 	if (end && end[1] && end[2])
 		end[3] = '\0';
+	else
+		snprintf(stat, sizeof(stat), "%d", pid);
 	harness_say("# %s: left %s behind: %s", _metadata->name,
 		    end && end[1] && end[2] == 'Z' ? "a zombie" : "a child",
 		    stat);
@@ -568,9 +616,7 @@ static inline void harness_child_name(pid_t pid, void *arg)
 
 static inline void harness_children_check(struct __test_metadata *_metadata)
 {
-	siginfo_t info = { 0 };
-
-	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+	if (!harness_is_child(P_ALL, 0))
 		return;
 	_metadata->failed = true;
 	if (harness_children(harness_child_name, _metadata) <= 0)
@@ -589,6 +635,7 @@ static __attribute__((noinline)) void harness_forget_stack(void)
 static inline void harness_test(struct __test_metadata *_metadata)
 {
 	static struct harness_fds before;
+	const char *wanting;
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -596,7 +643,11 @@ static inline void harness_test(struct __test_metadata *_metadata)
 	_metadata->pid = getpid();
 
 	harness_fds_take(&before);
-	_metadata->run(_metadata);
+	wanting = _metadata->wants ? _metadata->wants() : NULL;
+	if (wanting)
+		harness_skip(_metadata, "%s", wanting);
+	else
+		_metadata->run(_metadata);
 	if (getpid() != _metadata->pid) {
 		harness_say("# %s: a child came back from the test",
 			    _metadata->name);
@@ -658,15 +709,14 @@ static inline int harness_clean(int signals)
 	for (;;) {
 		siginfo_t info = { 0 };
 
-		harness_children(harness_child_kill, NULL);
 		while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) &&
 		       info.si_pid) {
 			info.si_pid = 0;
 			n++;
 		}
-		if (waitid(P_ALL, 0, &info,
-			   WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+		if (!harness_is_child(P_ALL, 0))
 			return n;
+		harness_children(harness_child_kill, NULL);
 		if (harness_now_ms() >= until) {
 			harness_say("# a process cannot be killed or found");
 			return n + 1;
@@ -730,7 +780,8 @@ static inline void harness_judge(struct __test_metadata *test,
 		harness_say("# %s: not killed by %s", test->name,
 			    harness_signal_name(test->termsig));
 		test->failed = true;
-	} else if (!test->failed && !test->completed) {
+	} else if (!test->failed && !test->completed &&
+		   (!test->skipped || info->si_status)) {
 		harness_say("# %s: ended its process with %d", test->name,
 			    info->si_status);
 		test->failed = true;
@@ -820,18 +871,44 @@ static inline bool harness_wanted(const struct __test_metadata *test, int argc,
 	return argc < 2;
 }
 
+/*
+ * Shells have a program in the background ignore some signals, and
+ * posix_spawn() those that libc keeps to itself: the kernel is asked.
+ */
+static inline void harness_heed(int number)
+{
+	unsigned long action[16] = { 0 }; /* more than its struct has */
+	static const unsigned long none[16];
+
+	if (!syscall(SYS_rt_sigaction, number, NULL, action, _NSIG / 8) &&
+	    action[0] == (unsigned long)SIG_IGN)
+		syscall(SYS_rt_sigaction, number, none, NULL, _NSIG / 8);
+}
+
 static inline int harness_signals(void)
 {
 	sigset_t set;
+	int number;
 
+	for (number = 1; number <= SIGRTMAX; number++)
+		harness_heed(number);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
-	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static inline void harness_close_others(void)
+{
+	int fd;
+
+	if (!syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0))
+		return;
+	for (fd = STDERR_FILENO + 1; fd < HARNESS_FDS; fd++)
+		close(fd);
 }
 
 static inline int test_harness_run(int argc, char **argv)
@@ -840,7 +917,8 @@ static inline int test_harness_run(int argc, char **argv)
 	struct __test_metadata *test;
 	int n = 0, failed = 0, signals;
 
-	/* A test's first descriptor is never 0, 1 or 2. */
+	/* Its own first descriptor is 3, whatever a runner left open. */
+	harness_close_others();
 	while ((signals = open("/dev/null", O_RDWR)) <= STDERR_FILENO)
 		if (signals < 0)
 			return 1;

@@ -160,6 +160,21 @@ TEST(skips_and_leaves_a_child)
 	SKIP(return, "for a reason");
 }
 
+static void skip_here(struct __test_metadata *_metadata)
+{
+	SKIP(_exit(0), "there is no sun");
+}
+
+TEST(skips_and_ends_its_process)
+{
+	skip_here(_metadata);
+}
+
+TEST(skips_and_ends_its_process_with_1)
+{
+	SKIP(_exit(1), "there is no sun");
+}
+
 TEST_SIGNAL(dies_as_it_should, SIGUSR1)
 {
 	raise(SIGUSR1);
@@ -194,6 +209,30 @@ TEST_F(fixture, is_torn_down)
 TEST_F(fixture, is_torn_down_after_a_failure)
 {
 	ASSERT_EQ(-1, self->fd);
+}
+
+static const char *wants_moon(void)
+{
+	return "there is no moon";
+}
+
+static const char *wants_sun(void)
+{
+	return NULL;
+}
+
+TEST_WANTS(wants_what_is_not_there, moon)
+{
+	EXPECT_EQ(0, 1);
+}
+
+TEST_WANTS(wants_what_is_there, sun)
+{
+}
+
+TEST_F_WANTS(fixture, is_not_set_up_where_it_wants_what_is_not_there, moon)
+{
+	EXPECT_EQ(0, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -49,7 +49,7 @@ static inline bool program_find(const char *name, char *ret_path, size_t size)
 }
 
 /* In a child that then ends: what unshare(2) and a mount of cgroup2 say. */
-static inline int namespaces_try(int flags, bool cgroup2)
+static inline int sandbox_try(int flags, bool cgroup2)
 {
 	if (unshare(flags))
 		return errno;
@@ -70,7 +70,7 @@ static inline int namespaces_work(int flags, bool cgroup2)
 	fflush(NULL);
 	pid = fork();
 	if (!pid)
-		_exit(namespaces_try(flags, cgroup2));
+		_exit(sandbox_try(flags, cgroup2));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;

@@ -26,6 +26,7 @@
  *	env NAME	value, or "unset"
  *	fd N		what it is, as /proc has it, or "closed"
  *	fds		numbers of those open
+ *	file N		device:inode of what it is, or "closed"
  *	ids		uid gid, each real, effective, saved; groups
  *	limits		"resource=soft:hard" of each, by number
  *	nnp		no_new_privs: 0 or 1
@@ -48,6 +49,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -300,6 +302,16 @@ static void say_fds(const char *unused)
 			say("%s%d", line_size ? " " : "", fd);
 }
 
+static void say_file(const char *number)
+{
+	struct stat file;
+
+	if (fstat(atoi(number), &file) < 0)
+		say("closed");
+	else
+		say("%ju:%ju", (uintmax_t)file.st_dev, (uintmax_t)file.st_ino);
+}
+
 static void say_ids(const char *unused)
 {
 	gid_t groups[256];
@@ -361,11 +373,31 @@ static void say_session(const char *unused)
 	say("%d %d %d %d", getpid(), getppid(), getpgrp(), getsid(0));
 }
 
+/* Asks the kernel, since libc keeps some to itself; as /proc shows them, where
+ * there may be none. */
 static void say_sigs(const char *unused)
 {
-	say_file_field("/proc/self/status", "SigBlk:", "blk ");
-	say_file_field("/proc/self/status", "SigIgn:", "ign ");
-	say_file_field("/proc/self/status", "SigCgt:", "cgt ");
+	/* at least as large as the kernel's, whose first word it is */
+	struct {
+		uintptr_t handler;
+		uint64_t rest[20];
+	} action;
+	uint64_t blocked = 0, ignored = 0, handled = 0;
+	int i;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8);
+	for (i = 1; i <= 64; i++) {
+		uint64_t bit = UINT64_C(1) << (i - 1);
+
+		if (syscall(SYS_rt_sigaction, i, NULL, &action, 8) < 0)
+			continue;
+		if (action.handler == (uintptr_t)SIG_IGN)
+			ignored |= bit;
+		else if (action.handler != (uintptr_t)SIG_DFL)
+			handled |= bit;
+	}
+	say("blk %016jx ign %016jx cgt %016jx", (uintmax_t)blocked,
+	    (uintmax_t)ignored, (uintmax_t)handled);
 }
 
 static void say_umask(const char *unused)
@@ -401,6 +433,7 @@ static const struct command {
 	{ "env", say_env, 1, 1 },
 	{ "fd", say_fd, 1, 1 },
 	{ "fds", say_fds, 0, 1 },
+	{ "file", say_file, 1, 1 },
 	{ "ids", say_ids, 0, 1 },
 	{ "limits", say_limits, 0, 1 },
 	{ "nnp", say_nnp, 0, 1 },
