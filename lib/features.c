@@ -354,7 +354,7 @@ static const struct feature {
 	},
 	[PIDTRACK_FEATURE_PROC] = {
 		"proc", "any",
-		"no start times, no paths: without pidfs nothing proves an identity",
+		"no boot id, no start times, no paths: no record or fingerprint proves an identity",
 		probe_proc,
 	},
 };

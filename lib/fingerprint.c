@@ -102,9 +102,9 @@ int pt_look_at(const struct pt_place *place, int pidfd, pid_t pid,
 int pt_look_at_self(const struct pt_place *place, struct pt_look *ret_look)
 {
 	struct pt_look look = { 0 };
-	int fd;
+	int fd, r;
 
-	look_at_stat(0, &look);
+	r = look_at_stat(0, &look);
 	if (place->pidfs) {
 		fd = sys_pidfd_open(sys_getpid(), 0);
 		if (fd >= 0) {
@@ -113,7 +113,7 @@ int pt_look_at_self(const struct pt_place *place, struct pt_look *ret_look)
 		}
 	}
 	*ret_look = look;
-	return 0;
+	return look.has == 0 && is_passing(r) ? r : 0;
 }
 
 void pt_fingerprint_of(const struct pt_place *place, pid_t pid,

@@ -61,7 +61,12 @@ int pt_place_look(struct pt_place *ret_place);
 int pt_look_at(const struct pt_place *place, int pidfd, pid_t pid,
 	       struct pt_look *ret_look);
 
-/* The calling process looks at itself, as between clone and exec. */
+/*
+ * The calling process looks at itself, as between clone and exec.
+ *
+ * Return: 0, also if nothing can be seen here; a negative errno if nothing was
+ *         seen for a want that passes.
+ */
 int pt_look_at_self(const struct pt_place *place, struct pt_look *ret_look);
 
 void pt_fingerprint_of(const struct pt_place *place, pid_t pid,

@@ -157,14 +157,14 @@ static void add_process(const struct pt_place *place,
 }
 
 /* First those that are to be told of, in their order. */
-static void format_all(struct pt_set *set, struct pt_text *text)
+static void format_all(struct pt_set *set,
+		       const struct pt_fingerprint *fingerprint,
+		       struct pt_text *text)
 {
 	const struct pt_slots *slots = &set->slots;
 	char host[PIDTRACK_FINGERPRINT_MAX];
-	struct pt_fingerprint fingerprint;
 
-	pt_image_host(&set->place, &fingerprint);
-	pt_handed_begin(text, format_fingerprint(&fingerprint, host),
+	pt_handed_begin(text, format_fingerprint(fingerprint, host),
 			pt_image());
 	for (uint32_t slot = set->told.first; slot != PT_SLOT_NONE;) {
 		struct pidtrack_process *process = pt_slots_at(slots, slot);
@@ -186,13 +186,19 @@ static void format_all(struct pt_set *set, struct pt_text *text)
 /* In as much memory as it takes. */
 static int make_memfd(struct pt_set *set)
 {
+	struct pt_fingerprint host;
+	int r;
+
+	r = pt_image_host(&set->place, &host);
+	if (r < 0)
+		return r;
 	for (size_t size = FIRST_SIZE;; size *= 2) {
 		CLEANUP(freep) char *bytes = malloc(size);
 		struct pt_text text = PT_TEXT(bytes, size);
 
 		if (!bytes)
 			return -ENOMEM;
-		format_all(set, &text);
+		format_all(set, &host, &text);
 		if (!text.overflow)
 			return pt_memfd_write("pidtrack-handoff", &text);
 	}

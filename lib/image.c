@@ -20,11 +20,13 @@ uint64_t pt_image(void)
 	return atomic_load(&image);
 }
 
-void pt_image_host(const struct pt_place *place,
-		   struct pt_fingerprint *ret_fingerprint)
+int pt_image_host(const struct pt_place *place,
+		  struct pt_fingerprint *ret_fingerprint)
 {
 	struct pt_look look;
+	int r;
 
-	pt_look_at_self(place, &look);
+	r = pt_look_at_self(place, &look);
 	pt_fingerprint_of(place, sys_getpid(), &look, ret_fingerprint);
+	return r;
 }

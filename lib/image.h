@@ -14,8 +14,9 @@ void pt_image_name(void);
 /* Its name; 0: none. */
 uint64_t pt_image(void);
 
-/* Of the process itself, as every image of it finds it. */
-void pt_image_host(const struct pt_place *place,
-		   struct pt_fingerprint *ret_fingerprint);
+/* Of the process itself, as every image of it finds it.  Return: as
+ * pt_look_at_self(). */
+int pt_image_host(const struct pt_place *place,
+		  struct pt_fingerprint *ret_fingerprint);
 
 #endif

@@ -293,9 +293,10 @@ enum pidtrack_stage {
 	PIDTRACK_STAGE_SESSION, /* session, process group */
 	PIDTRACK_STAGE_CGROUP,
 	PIDTRACK_STAGE_LIMITS,
-	PIDTRACK_STAGE_RECORD,
-	PIDTRACK_STAGE_IDS,  /* uid, gid, groups */
-	PIDTRACK_STAGE_CAPS, /* of the text, or of what it asks for */
+	PIDTRACK_STAGE_RECORD, /* -EREMOTE: neither clone3 nor /proc, and the
+				  host's children in another pid namespace */
+	PIDTRACK_STAGE_IDS,    /* uid, gid, groups */
+	PIDTRACK_STAGE_CAPS,   /* of the text, or of what it asks for */
 	PIDTRACK_STAGE_CWD,
 	PIDTRACK_STAGE_BIND, /* parent-death signal; -ESRCH: host is gone */
 	PIDTRACK_STAGE_SIGNALS,
@@ -759,7 +760,7 @@ const void *pidtrack_record_payload(const struct pidtrack_record *record,
  *         bytes.  Any thread.
  *
  * Linux 5.4; three system calls for a native record since Linux 6.17, and no
- * /proc since Linux 6.9.
+ * /proc since Linux 6.9, but for the boot id.
  */
 int pidtrack_verify(struct pidtrack *tracker,
 		    const struct pidtrack_record *record,

@@ -70,7 +70,7 @@ static int our_namespace(uint64_t *ret_inode)
 	self = sys_pidfd_open(sys_getpid(), 0);
 	if (self < 0)
 		return self;
-	namespace = sys_pidfd_mount_namespace(self);
+	namespace = sys_pidfd_namespace(self, PT_PIDFD_MOUNT_NAMESPACE);
 	if (namespace < 0)
 		return namespace;
 	return sys_inode(namespace, ret_inode);

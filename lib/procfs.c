@@ -317,6 +317,28 @@ bool pt_procfs_same_time(pid_t pid)
 	return sys_path_inode(path.start, &its) >= 0 && ours == its;
 }
 
+static int namespace_inode(int pidfd, unsigned int which, uint64_t *ret_inode)
+{
+	CLEANUP(fd_closep) int namespace = -1;
+
+	namespace = sys_pidfd_namespace(pidfd, which);
+	return namespace < 0 ? namespace : sys_inode(namespace, ret_inode);
+}
+
+/* Where there is no /proc, the kernel itself is asked.  Linux 6.11. */
+static bool children_elsewhere_by_pidfd(void)
+{
+	CLEANUP(fd_closep) int self = -1;
+	uint64_t ours, childrens;
+
+	self = sys_pidfd_open(sys_gettid(), PT_PIDFD_THREAD);
+	return self >= 0 &&
+	       namespace_inode(self, PT_PIDFD_PID_NAMESPACE, &ours) >= 0 &&
+	       namespace_inode(self, PT_PIDFD_CHILDREN_PID_NAMESPACE,
+			       &childrens) >= 0 &&
+	       ours != childrens;
+}
+
 bool pt_procfs_children_elsewhere(void)
 {
 	static const char path[] = "/proc/thread-self/ns/pid_for_children";
@@ -324,7 +346,7 @@ bool pt_procfs_children_elsewhere(void)
 	uint32_t type;
 
 	if (sys_path_inode("/proc/self/ns/pid", &ours) < 0)
-		return false;
+		return children_elsewhere_by_pidfd();
 	if (sys_path_inode(path, &childrens) == 0)
 		return ours != childrens;
 	/* the link leads nowhere while that namespace has no process */

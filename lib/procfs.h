@@ -58,7 +58,10 @@ int pt_procfs_is_thread(pid_t pid);
 /* Whether a process is in our time namespace, or there are none. */
 bool pt_procfs_same_time(pid_t pid);
 
-/* Whether children will be in another pid namespace than we; Linux 4.12. */
+/*
+ * Whether children will be in another pid namespace than we; Linux 4.12, and
+ * without /proc 6.11.
+ */
 bool pt_procfs_children_elsewhere(void);
 
 /* The path a process executes, without a NUL behind it; its length. */

@@ -187,7 +187,9 @@ int pt_record_publish(void *argument, int dir, pid_t pid)
 	struct pt_look *look = &record->told->look;
 	int r;
 
-	pt_look_at_self(record->place, look);
+	r = pt_look_at_self(record->place, look);
+	if (r < 0)
+		return r;
 	name_temporary(record, pid, look);
 	r = pt_record_format(record, pid, look, &text);
 	if (r < 0)

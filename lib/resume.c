@@ -44,6 +44,18 @@ static int check_room(int any)
 }
 
 /*
+ * Without /proc, which has the id, the boot is taken to be ours.  A live update
+ * of the kernel may bring a sealed memfd over, but no process and no pidfd:
+ * that the inodes are the same would be chance.
+ */
+static void take_boot(struct pt_fingerprint *to,
+		      const struct pt_fingerprint *from)
+{
+	memcpy(to->place.boot, from->place.boot, sizeof(to->place.boot));
+	to->has |= PT_HAS_BOOT;
+}
+
+/*
  * Whether this very process has written it, by more than its number, and has
  * executed another program since.
  */
@@ -57,7 +69,16 @@ static int check_host(const struct pt_place *place,
 	r = pt_fingerprint_parse(list->host, &recorded);
 	if (r < 0)
 		return r;
-	pt_image_host(place, &found);
+	r = pt_image_host(place, &found);
+	if (r < 0)
+		return r;
+	if (!(recorded.has & found.has & PT_HAS_BOOT)) {
+		/* which never changes, and so is compared while it can be */
+		if (recorded.pid != found.pid)
+			return -ESTALE;
+		take_boot(&recorded, &found);
+		take_boot(&found, &recorded);
+	}
 	pt_fingerprint_compare(&recorded, &found, &comparison);
 	if (comparison.verdict != PIDTRACK_VERDICT_SAME)
 		return -ESTALE;

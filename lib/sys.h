@@ -109,7 +109,9 @@ static inline int pt_sys_result(long r)
 #define PT_UMOUNT_DETACH 2		      /* Linux 2.4.11, fs.h */
 #define PT_UMOUNT_NOFOLLOW 8		      /* Linux 2.6.34, fs.h */
 #define PT_PIDFD_MOUNT_NAMESPACE _IO(0xFF, 3) /* Linux 6.11, pidfd.h */
-#define PT_AT_EMPTY_PATH 0x1000		      /* Linux 2.6.39, fcntl.h */
+#define PT_PIDFD_PID_NAMESPACE _IO(0xFF, 5)   /* the same */
+#define PT_PIDFD_CHILDREN_PID_NAMESPACE _IO(0xFF, 6)
+#define PT_AT_EMPTY_PATH 0x1000 /* Linux 2.6.39, fcntl.h */
 
 /* Linux 5.3, sched.h; grown in 5.5 (set_tid) and 5.7 (cgroup). */
 struct pt_clone_args {
@@ -155,6 +157,11 @@ _Static_assert(sizeof(struct pt_pidfd_info) == 64, "as Linux 6.13 has it");
 static inline int sys_pidfd_open(pid_t pid, unsigned int flags)
 {
 	return pt_sys_result(syscall(SYS_pidfd_open, pid, flags));
+}
+
+static inline pid_t sys_gettid(void)
+{
+	return (pid_t)syscall(SYS_gettid);
 }
 
 /* Linux 5.1.  -ESRCH once it is reaped. */
@@ -458,11 +465,10 @@ static inline int sys_unmount(const char *path, int flags)
 		syscall(SYS_umount2, path, PT_UMOUNT_DETACH | flags));
 }
 
-/* The mount namespace of a process.  Linux 6.11. */
-static inline int sys_pidfd_mount_namespace(int pidfd)
+/* A namespace of a process: PT_PIDFD_..._NAMESPACE.  Linux 6.11. */
+static inline int sys_pidfd_namespace(int pidfd, unsigned int which)
 {
-	return pt_sys_result(
-		syscall(SYS_ioctl, pidfd, PT_PIDFD_MOUNT_NAMESPACE, 0));
+	return pt_sys_result(syscall(SYS_ioctl, pidfd, which, 0));
 }
 
 /* trusted.* of a pidfd since Linux 6.17. */

@@ -2,13 +2,16 @@
 /* Probes in a sandbox say what was refused, and never leave anything behind. */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/xattr.h>
 
 #include "seccomp.h"
 #include "tracked.h"
 
-#define SYS_io_uring_setup_ 425 /* Linux 5.1 */
-#define SYS_open_tree_ 428	/* Linux 5.2 */
+#define SYS_io_uring_setup_ 425			  /* Linux 5.1 */
+#define SYS_open_tree_ 428			  /* Linux 5.2 */
+#define PIDFD_CHILDREN_PID_NAMESPACE _IO(0xFF, 6) /* Linux 6.11 */
 
 static uint32_t n_features(void)
 {
@@ -245,13 +248,62 @@ static void *probe_unshared(void *arg)
 	return NULL;
 }
 
+/* Without /proc a pidfd tells, since Linux 6.11. */
+static int pidfd_namespace_try(void)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int namespace = ioctl(pidfd, PIDFD_CHILDREN_PID_NAMESPACE, 0);
+	int r = namespace < 0 ? -errno : 0;
+
+	if (namespace >= 0)
+		close(namespace);
+	if (pidfd >= 0)
+		close(pidfd);
+	return r;
+}
+
+#define SKIP_WITHOUT_PIDFD_NAMESPACES()                                   \
+	do {                                                              \
+		int refused = pidfd_namespace_try();                      \
+                                                                          \
+		if (refused)                                              \
+			SKIP(return,                                      \
+				   "a pidfd does not tell the namespace " \
+				   "of children: %s",                     \
+				   strerror(-refused));                   \
+	} while (0)
+
 TEST(probing_does_not_use_up_a_pid_namespace)
 {
 	pthread_t thread;
 
 	SKIP_WITHOUT_PID_NAMESPACES();
+	if (wants_proc())
+		SKIP_WITHOUT_PIDFD_NAMESPACES();
 	ASSERT_EQ(0, pthread_create(&thread, NULL, probe_unshared, _metadata));
 	pthread_join(thread, NULL);
+}
+
+TEST(nor_is_it_where_there_is_no_proc)
+{
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	SKIP_WITHOUT_PID_NAMESPACES();
+	SKIP_WITHOUT_PIDFD_NAMESPACES();
+	pid = fork(); /* LeakSanitizer wants /proc where it ends */
+	if (!pid) {
+		if (!proc_hide())
+			SKIP(_exit(0), "no mount of our own: %s",
+			     strerror(errno));
+		EXPECT_EQ(0, pthread_create(&thread, NULL, probe_unshared,
+					    _metadata));
+		pthread_join(thread, NULL);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_HARNESS_MAIN

@@ -169,6 +169,29 @@ TEST(what_runs_is_taken_over_and_its_end_told)
 	two_are_taken_over(_metadata, &host);
 }
 
+/* The loader would look there for the heir's library. */
+TEST(so_it_is_where_there_is_no_proc)
+{
+	struct host host = {
+		.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR_STATIC"),
+	};
+	int status;
+	pid_t pid;
+
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: Linux < 6.9");
+	pid = fork(); /* LeakSanitizer wants /proc where it ends */
+	if (!pid) {
+		if (!proc_hide())
+			SKIP(_exit(0), "no mount of our own: %s",
+			     strerror(errno));
+		two_are_taken_over(_metadata, &host);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 TEST(the_heir_may_have_the_static_library)
 {
 	struct host host = {
@@ -203,7 +226,7 @@ TEST(the_host_may_have_a_thread)
 	two_are_taken_over(_metadata, &host);
 }
 
-TEST(it_may_be_handed_on_twice)
+TEST_WANTS(it_may_be_handed_on_twice, proc)
 {
 	struct host host = { .words = { "once", "again" } };
 
@@ -249,7 +272,15 @@ static void one_is_stored(struct __test_metadata *_metadata, struct host *host)
 	setenv("PIDTRACK_TEST_STORE", host->socket.text, 1);
 }
 
-TEST(what_is_stored_stays_so_until_the_heir_has_acknowledged_it)
+/* With room for all that it is to hold, and whose pidfds can be counted. */
+static const char *wants_hold(void)
+{
+	const char *wanting = wants_descriptors();
+
+	return wanting ? wanting : wants_proc();
+}
+
+TEST_WANTS(what_is_stored_stays_so_until_the_heir_has_acknowledged_it, hold)
 {
 	struct host host = { .set_up = one_is_stored, .words = { "recover" } };
 	struct directory directory;
@@ -341,22 +372,29 @@ static void it_is_reaped(struct __test_metadata *_metadata, struct host *host)
 	ASSERT_TRUE(pidfd_is_reaped(pidtrack_process_pidfd(host->process)));
 }
 
-TEST(what_was_told_is_acknowledged_and_not_told_again)
+static void one_end_is_left(struct __test_metadata *_metadata,
+			    struct host *host)
 {
-	struct host host = { .set_up = one_is_told, .spoil = it_is_reaped };
 	const char *running = "recovered a exited pin 0 running";
 	bool told_last;
 
-	host_begin(_metadata, &host);
-	told_last = !strcmp(running, host_line(&host));
+	host_begin(_metadata, host);
+	told_last = !strcmp(running, host_line(host));
 	if (told_last)
-		ASSERT_SAYS(&host, "recovered a exited pin 0 reaped");
-	ASSERT_SAYS(&host, "status a 0x300 waited");
+		ASSERT_SAYS(host, "recovered a exited pin 0 reaped");
+	ASSERT_SAYS(host, "status a 0x300 waited");
 	if (!told_last)
-		ASSERT_SAYS(&host, running);
-	ASSERT_SAYS(&host, "event a exited 0x300 waited last");
-	ASSERT_SAYS(&host, "left 0 0");
-	host_end(_metadata, &host);
+		ASSERT_SAYS(host, running);
+	ASSERT_SAYS(host, "event a exited 0x300 waited last");
+	ASSERT_SAYS(host, "left 0 0");
+	host_end(_metadata, host);
+}
+
+TEST(what_was_told_is_acknowledged_and_not_told_again)
+{
+	struct host host = { .set_up = one_is_told, .spoil = it_is_reaped };
+
+	one_end_is_left(_metadata, &host);
 }
 
 static void one_is_freed(struct __test_metadata *_metadata, struct host *host)
@@ -408,6 +446,7 @@ TEST(a_process_of_others_is_handed_over)
 	stranger = fork();
 	ASSERT_GE(stranger, 0);
 	if (!stranger) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* if an assertion fails */
 		pause();
 		_exit(0);
 	}
@@ -451,6 +490,47 @@ TEST(a_ladder_goes_on)
 	ASSERT_SAYS(&host, "recovered a same pin 0 running");
 	ASSERT_SAYS(&host, "event a escalated 0xffffffff unknown");
 	ASSERT_SAYS(&host, "event a exited 0x9 waited last");
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+/* Both in one go, of which the host takes the first. */
+static void two_time_out(struct __test_metadata *_metadata, struct host *host)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 1 } };
+	struct pidtrack_stop_options options =
+		PIDTRACK_STOP_OPTIONS(.steps = steps, .n_steps = 1);
+	const struct pidtrack_event *event = NULL;
+	struct pidtrack_process *a, *b;
+	int64_t end;
+
+	a = launch(_metadata, host, &host->gate, "a",
+		   SHIM("wait", "exit", "7"));
+	b = launch(_metadata, host, &host->other, "b",
+		   SHIM("wait", "exit", "8"));
+	ASSERT_EQ(0, pidtrack_process_stop(a, &options));
+	ASSERT_EQ(0, pidtrack_process_stop(b, &options));
+	end = harness_now_ms() + 2;
+	while (harness_now_ms() <= end)
+		sched_yield();
+	ASSERT_EQ(1, pidtrack_wait(host->tracker, awhile_ms(), &event));
+	ASSERT_EQ(a, event->process);
+	ASSERT_EQ(PIDTRACK_STOP_TIMED_OUT, event->kind);
+}
+
+TEST(what_was_not_told_yet_is_told_by_the_heir_and_wakes_it)
+{
+	struct host host = { .set_up = two_time_out, .words = { "readable" } };
+
+	host_begin(_metadata, &host);
+	ASSERT_SAYS(&host, "recovered a same pin 0 running");
+	ASSERT_SAYS(&host, "recovered b same pin 0 running");
+	ASSERT_SAYS(&host, "readable");
+	ASSERT_SAYS(&host, "event b stop-timed-out 0xffffffff unknown");
+	gate_open(&host.gate);
+	ASSERT_SAYS(&host, "event a exited 0x700 waited last");
+	gate_open(&host.other);
+	ASSERT_SAYS(&host, "event b exited 0x800 waited last");
 	ASSERT_SAYS(&host, "left 0 0");
 	host_end(_metadata, &host);
 }
@@ -510,7 +590,8 @@ static void one_is_recorded(struct __test_metadata *_metadata,
 {
 	const struct pidtrack_fd_map fds[] = { { 0, host->gate.shim } };
 	struct pidtrack_spawn_options options =
-		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_EXIT_RECORD,
+		PIDTRACK_SPAWN_OPTIONS(.flags = PIDTRACK_SPAWN_EXIT_RECORD |
+						PIDTRACK_SPAWN_RECORD_SYNC,
 				       .argv = SHIM("wait", "exit", "6"),
 				       .fds = fds, .label = "a",
 				       .record = host->path, .n_fds = 1);
@@ -519,7 +600,7 @@ static void one_is_recorded(struct __test_metadata *_metadata,
 				    NULL));
 }
 
-TEST(an_end_is_recorded_by_the_heir)
+TEST_WANTS(an_end_is_recorded_by_the_heir, boot_id)
 {
 	char directory[] = "/tmp/pidtrack-test-XXXXXX", path[256];
 	struct host host = { .set_up = one_is_recorded };
@@ -565,7 +646,7 @@ static void takes_number(struct __test_metadata *_metadata, struct host *host)
 	close(null);
 }
 
-TEST(a_descriptor_of_others_is_not_touched)
+TEST_WANTS(a_descriptor_of_others_is_not_touched, boot_id)
 {
 	struct host host = { .set_up = one_runs, .spoil = takes_number };
 
@@ -610,17 +691,17 @@ static void one_is_mixed_up(struct __test_metadata *_metadata, bool old)
 	host_end(_metadata, &host);
 }
 
-TEST(a_pidfd_of_another_is_not_taken_for_its_own)
+TEST_WANTS(a_pidfd_of_another_is_not_taken_for_its_own, boot_id)
 {
 	one_is_mixed_up(_metadata, false);
 }
 
-TEST(nor_is_it_without_pidfs)
+TEST_WANTS(nor_is_it_without_pidfs, proc)
 {
 	one_is_mixed_up(_metadata, true);
 }
 
-TEST(a_process_that_is_not_found_is_told)
+TEST_WANTS(a_process_that_is_not_found_is_told, boot_id)
 {
 	struct host host = { .set_up = one_runs, .spoil = takes_process };
 
@@ -632,7 +713,7 @@ TEST(a_process_that_is_not_found_is_told)
 
 /* ---- before Linux 6.9 ---- */
 
-TEST(without_pidfs_it_is_known_by_number_and_start_time)
+TEST_WANTS(without_pidfs_it_is_known_by_number_and_start_time, proc)
 {
 	struct host host = { .set_up = one_runs,
 			     .words = { "evidence" },
@@ -647,11 +728,19 @@ TEST(without_pidfs_it_is_known_by_number_and_start_time)
 	host_end(_metadata, &host);
 }
 
-TEST(without_pidfs_an_end_nobody_has_seen_is_told_once)
+TEST_WANTS(without_pidfs_an_end_nobody_has_seen_is_told_once, proc)
 {
 	struct host host = { .set_up = both_end, .old = true };
 
 	both_ends_are_told(_metadata, &host);
+}
+
+/* One that is reaped has no number any more that could be another's. */
+TEST_WANTS(without_pidfs_what_was_told_is_not_told_again, proc)
+{
+	struct host host = { .set_up = one_is_told, .old = true };
+
+	one_end_is_left(_metadata, &host);
 }
 
 TEST(with_pidfs_it_is_known_by_that)
@@ -722,14 +811,14 @@ static void three_are_taken_over(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, rmdir(directory));
 }
 
-TEST(without_descriptors_nothing_is_taken_over_until_there_are)
+TEST_WANTS(without_descriptors_nothing_is_taken_over_until_there_are, boot_id)
 {
 	struct host host = { .words = { "descriptors" } };
 
 	three_are_taken_over(_metadata, &host, "short -24");
 }
 
-TEST(nor_is_it_without_pidfs_and_descriptors)
+TEST_WANTS(nor_is_it_without_pidfs_and_descriptors, proc)
 {
 	struct host host = { .words = { "descriptors" }, .old = true };
 
@@ -737,7 +826,7 @@ TEST(nor_is_it_without_pidfs_and_descriptors)
 }
 
 /* Which takes two at once. */
-TEST(nor_is_one_called_unproven_for_want_of_them)
+TEST_WANTS(nor_is_one_called_unproven_for_want_of_them, proc)
 {
 	struct host host = { .set_up = one_runs,
 			     .spoil = takes_number,
@@ -753,7 +842,7 @@ TEST(nor_is_one_called_unproven_for_want_of_them)
 	host_end(_metadata, &host);
 }
 
-TEST(without_memory_nothing_is_taken_over_until_there_is)
+TEST_WANTS(without_memory_nothing_is_taken_over_until_there_is, boot_id)
 {
 	struct host host = {
 		.program = heir_path(_metadata, "PIDTRACK_TEST_HEIR_STATIC"),
@@ -884,6 +973,59 @@ TEST(a_key_of_a_later_version_is_passed_over)
 	struct host host = { .spoil = writes_more };
 
 	two_are_taken_over(_metadata, &host);
+}
+
+/* It is gone with its pidfd, and @from in what is told of it is @to. */
+static void loses_and_alters(struct __test_metadata *_metadata,
+			     struct host *host, const char *from,
+			     const char *to)
+{
+	char *text = text_of(_metadata, host->handoff);
+	char *at = strstr(text, "\nfingerprint=");
+	int fd;
+
+	ASSERT_TRUE(at != NULL);
+	at = strstr(at, from);
+	ASSERT_TRUE(at != NULL);
+	memcpy(at, to, strlen(to));
+	fd = altered(_metadata, text, "pidtrack-handoff1", "");
+	ASSERT_EQ(host->handoff, dup2(fd, host->handoff));
+	takes_process(_metadata, host);
+}
+
+static void loses_fingerprint(struct __test_metadata *_metadata,
+			      struct host *host)
+{
+	loses_and_alters(_metadata, host, "fingerprint=", "later-print=");
+}
+
+static void is_of_another_boot(struct __test_metadata *_metadata,
+			       struct host *host)
+{
+	loses_and_alters(_metadata, host, "boot%3d", "boot%3d00000000");
+}
+
+static void one_is_lost(struct __test_metadata *_metadata, deed spoil,
+			const char *line)
+{
+	struct host host = { .set_up = one_runs, .spoil = spoil };
+
+	host_begin(_metadata, &host);
+	ASSERT_STREQ(line, host_line(&host));
+	ASSERT_SAYS(&host, "left 0 0");
+	host_end(_metadata, &host);
+}
+
+TEST(one_of_whom_nothing_is_known_is_told_as_unproven)
+{
+	one_is_lost(_metadata, loses_fingerprint,
+		    "recovered a unproven other -61 -");
+}
+
+TEST_WANTS(one_of_another_boot_is_told_as_that, boot_id)
+{
+	one_is_lost(_metadata, is_of_another_boot,
+		    "recovered a other-boot other -116 -");
 }
 
 TEST(a_child_of_fork_is_refused)
@@ -1079,7 +1221,9 @@ static void with_one_bound(struct __test_metadata *_metadata, struct host *host)
 }
 
 /* That one has executed already, and would again. */
-TEST(what_dies_with_the_thread_that_executes_is_handed_over_by_any_tracker)
+TEST_WANTS(
+	what_dies_with_the_thread_that_executes_is_handed_over_by_any_tracker,
+	proc)
 {
 	struct host host = { .set_up = with_one_bound,
 			     .words = { "thread", "again" } };
@@ -1092,7 +1236,7 @@ TEST(what_dies_with_the_thread_that_executes_is_handed_over_by_any_tracker)
 	host_end(_metadata, &host);
 }
 
-TEST(a_ladder_of_several_is_to_be_over)
+TEST_WANTS(a_ladder_of_several_is_to_be_over, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);

@@ -102,6 +102,7 @@ static const struct call {
 	{ "getppid", SYS_getppid, EVERYBODYS, false, "" },
 	{ "getsid", SYS_getsid, ANYBODYS, false, "" },
 	{ "getsockopt", SYS_getsockopt, ANYBODYS, false, "" },
+	{ "gettid", SYS_gettid, ANYBODYS, true, "" },
 	{ "getuid", CALL_32(getuid), ANYBODYS, false, "" },
 	{ "inotify_add_watch", SYS_inotify_add_watch, ANYBODYS, false, "" },
 	{ "inotify_init1", SYS_inotify_init1, ANYBODYS, false, "" },
