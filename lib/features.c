@@ -159,9 +159,11 @@ static int try_pin(int pidfd)
 {
 	int r = sys_open_tree(pidfd);
 
-	if (r >= 0)
-		sys_close(r);
-	return r;
+	if (r < 0)
+		return r;
+	sys_close(r);
+	/* mounted, it is of use only if it can be opened there */
+	return sys_may_open(pidfd) == -EACCES ? -EPERM : 0;
 }
 
 static int probe_pin(void)

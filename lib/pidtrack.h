@@ -1005,7 +1005,8 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  *
  * -EBUSY      another tracker has it
  * -ENOTEMPTY  something else is in it: it was not made for pins
- * -EPERM      CAP_SYS_ADMIN is wanting; or it is another user's, or group and
+ * -EPERM      CAP_SYS_ADMIN is wanting, or is a user namespace's, whose root
+ *             may not open pins; or it is another user's, or group and
  *             others may write to it, or what is mounted there is not ours
  * -EREMOTE    its pins are in another mount namespace, or a later version's
  * -EOPNOTSUPP pidfds cannot be mounted: before Linux 6.14, or by a sandbox

@@ -80,7 +80,8 @@ int pt_pin_check(void)
 	if (tree < 0)
 		return tree;
 	fd_close(tree);
-	return 0;
+	/* root of a user namespace may mount them, but not open one */
+	return sys_may_open(self) == -EACCES ? -EPERM : 0;
 }
 
 int pt_pin_claim(int dir, const char *name)

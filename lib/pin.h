@@ -23,7 +23,10 @@ int pt_pin_name(const char *label, char ret_name[PT_PIN_NAME_SIZE]);
 /* And back; -EBADMSG if no label has that name. */
 int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE]);
 
-/* Whether pidfds can be mounted: 0, -EPERM; -EOPNOTSUPP before Linux 6.14. */
+/*
+ * Whether pidfds can be mounted, and opened there: 0, -EPERM; -EOPNOTSUPP
+ * before Linux 6.14.
+ */
 int pt_pin_check(void);
 
 /*

@@ -73,6 +73,9 @@ static inline int pt_sys_result(long r)
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439 /* Linux 5.8 */
+#endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442 /* Linux 5.12 */
 #endif
@@ -416,6 +419,16 @@ static inline int sys_open_tree(int fd)
 	return pt_sys_result(
 		syscall(SYS_open_tree, fd, "",
 			PT_OPEN_TREE_CLONE | PT_AT_EMPTY_PATH | O_CLOEXEC));
+}
+
+/*
+ * Whether the file could be opened anew, by its name, to read and write: 0;
+ * -EACCES.  Linux 5.8.
+ */
+static inline int sys_may_open(int fd)
+{
+	return pt_sys_result(syscall(SYS_faccessat2, fd, "", R_OK | W_OK,
+				     PT_AT_EMPTY_PATH | AT_EACCESS));
 }
 
 /* Attaches what sys_open_tree() made to a name; -EINVAL in another namespace.

@@ -308,10 +308,14 @@ static int try_exit_info(void)
 	return info.mask & 8 ? 0 : -EOPNOTSUPP;
 }
 
-/* The copy is put nowhere, and goes with its descriptor. */
+/*
+ * The copy is put nowhere, and goes with its descriptor.  Root of a user
+ * namespace may make one, but not open it.
+ */
 static int try_pin(void)
 {
-	int fd = self(), tree;
+	int fd = self(), tree, pin, r;
+	char path[64];
 
 	if (fd < 0)
 		return fd;
@@ -321,8 +325,13 @@ static int try_pin(void)
 	close(fd);
 	if (tree < 0)
 		return tree;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", tree);
+	pin = open(path, O_RDWR | O_CLOEXEC);
+	r = pin < 0 && errno == EACCES ? -EPERM : 0;
+	if (pin >= 0)
+		close(pin);
 	close(tree);
-	return 0;
+	return r;
 }
 
 static int try_xattr(void)

@@ -350,12 +350,23 @@ TEST_F(pin, there_is_none_on_a_directory_that_is_unmounted)
 	close(file);
 }
 
+/* As in a container of a user's own: no pin could be taken up again. */
+TEST_F(pin, where_one_could_not_be_opened_there_are_none)
+{
+	if (!self->works)
+		return;
+	ASSERT_EQ(0, seccomp_refuse(SYS_faccessat2, EACCES));
+	EXPECT_EQ(-EPERM, pt_pin_check());
+}
+
 TEST_F(pin, a_kernel_or_a_sandbox_without_them_says_so)
 {
 	int file;
 
 	if (!self->works)
 		return;
+	ASSERT_EQ(0, seccomp_refuse(SYS_faccessat2, ENOSYS));
+	EXPECT_EQ(0, pt_pin_check());
 	ASSERT_EQ(0, seccomp_refuse(SYS_open_tree, EPERM));
 	EXPECT_EQ(-EPERM, pt_pin_check());
 	ASSERT_EQ(0, seccomp_refuse(SYS_open_tree, EINVAL));

@@ -16,6 +16,9 @@
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439 /* Linux 5.8 */
+#endif
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442 /* Linux 5.12 */
 #endif
@@ -80,6 +83,7 @@ static const struct call {
 	{ "execve", SYS_execve, EVERYBODYS, false, "" },
 	{ "execveat", SYS_execveat, ANYBODYS, true, "" },
 	{ "exit_group", SYS_exit_group, NOBODYS, false, "" },
+	{ "faccessat2", SYS_faccessat2, ANYBODYS, true, "" },
 	{ "fchmod", SYS_fchmod, ANYBODYS, false, "" },
 	{ "fcntl", CALL_64(fcntl), EVERYBODYS, false, "" },
 	{ "fgetxattr", SYS_fgetxattr, ANYBODYS, false, "" },

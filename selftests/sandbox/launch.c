@@ -267,7 +267,7 @@ static const struct word {
 	  { .namespaces = CLONE_NEWTIME } },
 	{ "container",
 	  "user, pid, mount and time namespaces at once",
-	  "xattr=EPERM",
+	  LOST_ADMIN,
 	  { .namespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS |
 			  CLONE_NEWTIME } },
 	{ "nofile-64", "RLIMIT_NOFILE of 64", "", { .files = 64 } },
