@@ -463,8 +463,9 @@ int pidtrack_wait(struct pidtrack *tracker, int timeout_ms,
 
 /*
  * Done with it: the object is gone when this returns, and no further event
- * names it.  A child of ours that still runs is reaped when it ends, silently.
- * NULL is fine.  Return: NULL.
+ * names it.  A child of ours that still runs is reaped when it ends, silently;
+ * if it is kept (PIDTRACK_SPAWN_KEEP) it stays so until then, and
+ * pidtrack_recover() of another tracker finds it.  NULL is fine.  Return: NULL.
  */
 struct pidtrack_process *
 pidtrack_process_free(struct pidtrack_process *process);
@@ -1021,9 +1022,11 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  * capability: `pidtrack hold` of the same user, which answers, and says what it
  * could not do; or the service manager, with what systemd calls its fd store,
  * which does not: it keeps a label more than once, and what is beyond its
- * FileDescriptorStoreMax= is not kept, in silence.  Labels are escaped as those
- * of pins, with their colons, and 225 bytes of that are the most.  Each is let
- * go as a pin is.  pidtrack_new() answers:
+ * FileDescriptorStoreMax= is not kept, in silence, nor is whom its
+ * NotifyAccess= does not hear: a shim of a host without CAP_SYS_ADMIN, which
+ * needs "all".  Labels are escaped as those of pins, with their colons, and 225
+ * bytes of that are the most.  Each is let go as a pin is.  pidtrack_new()
+ * answers:
  *
  * -ENOENT, -ECONNREFUSED, -EACCES, -ENAMETOOLONG, -EPROTOTYPE  no such socket
  * -EPERM      the hold is another user's

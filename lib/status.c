@@ -29,8 +29,6 @@ static int ask(int pidfd, int options, int *ret_status)
 	int r;
 
 	r = sys_waitid(PT_P_PIDFD, pidfd, &siginfo, options | WNOHANG | __WALL);
-	if (r == -EAGAIN) /* an O_NONBLOCK pidfd, and nothing to tell */
-		return 0;
 	if (r < 0)
 		return r;
 	if (siginfo.si_pid == 0)

@@ -87,7 +87,9 @@ static int open_number(struct verification *it)
 		it->pidfd = r;
 		return 1;
 	}
-	if (r == -ESRCH)
+	/* until Linux 6.15 also where a process group or session still has it
+	 */
+	if (r == -ESRCH || (r == -EINVAL && sys_getpgid(pid) == -ESRCH))
 		conclude(it, PIDTRACK_VERDICT_GONE, PIDTRACK_EVIDENCE_PID,
 			 "no process has its number");
 	else if (r == -ENOENT || (r == -EINVAL && pt_procfs_is_thread(pid) > 0))
