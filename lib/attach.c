@@ -93,7 +93,7 @@ static int admit(struct pidtrack *tracker, struct attach *attach)
 		return r;
 
 	process->pid = attach->pid;
-	process->pidfd = fd_take(&attach->pidfd);
+	pt_parked_own(&set->parked, process, fd_take(&attach->pidfd));
 	process->look = look;
 	process->observed = attach->flags & PIDTRACK_ATTACH_OBSERVE;
 	process->child = attach->child && !process->observed;
@@ -102,7 +102,7 @@ static int admit(struct pidtrack *tracker, struct attach *attach)
 	attach->label = NULL;
 	attach->payload = NULL;
 	pt_set_watch(set, process);
-	pt_ring_flush(set->ring);
+	pt_set_flush(set);
 	attach->process = process;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "base.h"
 #include "claims.h"
 #include "clone.h"
+#include "lots.h"
 #include "pidtrack.h"
 #include "procfs.h"
 #include "quiet.h"
@@ -271,6 +272,11 @@ static int probe_proc(void)
 	return pt_procfs_stat(0, &stat);
 }
 
+static int probe_park(void)
+{
+	return pt_lots_probe();
+}
+
 /* ---- the table ---- */
 
 static const struct feature {
@@ -358,6 +364,11 @@ static const struct feature {
 		"proc", "any",
 		"no boot id, no start times, no paths: no record or fingerprint proves an identity",
 		probe_proc,
+	},
+	[PIDTRACK_FEATURE_PARK] = {
+		"park", "6.8",
+		"thousands of pidfds slow down each fork of the host, and are bounded by RLIMIT_NOFILE",
+		probe_park,
 	},
 };
 

@@ -18,7 +18,7 @@
 
 static bool goes_along(const struct pidtrack_process *process)
 {
-	return process->pidfd >= 0 && pt_process_is_awaited(process);
+	return pt_process_is_there(process) && pt_process_is_awaited(process);
 }
 
 static int check_one(const struct pidtrack *tracker,
@@ -223,12 +223,16 @@ static int do_prepare(struct pidtrack *tracker, void *argument)
 	r = check_all(tracker);
 	if (r >= 0)
 		r = pt_set_settle(&tracker->set);
-	if (r < 0)
+	if (r >= 0)
+		r = pt_parked_open_all(&tracker->set.parked);
+	if (r >= 0) {
+		pt_image_name();
+		r = fd = make_memfd(&tracker->set);
+	}
+	if (r < 0) {
+		pt_parked_back_all(&tracker->set.parked);
 		return r;
-	pt_image_name();
-	fd = make_memfd(&tracker->set);
-	if (fd < 0)
-		return fd;
+	}
 	set_cloexec_all(&tracker->set.slots, false);
 	sys_set_cloexec(fd, false);
 	tracker->handoff = fd;
@@ -253,6 +257,7 @@ static int do_cancel(struct pidtrack *tracker, void *argument)
 		return -EINVAL;
 	set_cloexec_all(&tracker->set.slots, true);
 	tracker->handoff = fd_close(tracker->handoff);
+	pt_parked_back_all(&tracker->set.parked);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "ladder.h"
 
+#include "parked.h"
 #include "probes.h"
 #include "sys.h"
 
@@ -44,6 +45,8 @@ static int find_tree(struct pt_stops *stops, struct pt_ring *ring,
 	int r;
 
 	r = ready(stops, ring, true);
+	if (r >= 0)
+		r = pt_parked_open(stops->parked, stop->process);
 	if (r < 0)
 		return r;
 	r = pt_tree_new(place, stop->flags, process->pid, process->pidfd,
@@ -58,7 +61,13 @@ static int take_step(struct pt_stops *stops, struct pt_stop *stop)
 {
 	const struct pidtrack_process *process = stop->process;
 	const int signal = stop->steps[stop->at].signal;
-	int r = pt_stop_climb(stops, stop, process->pidfd);
+	CLEANUP(pt_lent_done) struct pt_lent lent = { .fd = -1 };
+	int r;
+
+	/* a tree has its own */
+	if (!stop->tree)
+		lent = pt_parked_lend(stops->parked, process);
+	r = pt_stop_climb(stops, stop, lent.fd);
 
 	if (!stop->tree && signal != 0)
 		PROBE3(signal, process->pid, signal, r);

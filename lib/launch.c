@@ -182,7 +182,7 @@ static int launch_any(struct pidtrack *tracker, struct launch *launch)
 		return r;
 
 	process->pid = spawned.pid;
-	process->pidfd = spawned.pidfd;
+	pt_parked_own(&tracker->set.parked, process, spawned.pidfd);
 	process->binding = (uint8_t)spawned.binding;
 	process->child = true;
 	process->kept = launch->options.flags & PIDTRACK_SPAWN_KEEP;
@@ -216,7 +216,7 @@ static int launch_and_watch(struct pidtrack *tracker, struct launch *launch)
 	/* here, lest another thread is told of its end before */
 	*launch->ret_process = launch->process;
 	pt_set_watch(&tracker->set, launch->process);
-	pt_ring_flush(tracker->set.ring);
+	pt_set_flush(&tracker->set);
 	return 0;
 }
 

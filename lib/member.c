@@ -13,6 +13,13 @@
 #include "telling.h"
 #include "tracker.h"
 
+/* Its pidfd, for the one call. */
+static struct pt_lent lend(struct pidtrack *tracker,
+			   const struct pidtrack_process *process)
+{
+	return pt_parked_lend(&tracker->set.parked, process);
+}
+
 static int do_release(struct pidtrack *tracker, void *argument)
 {
 	pt_set_release(&tracker->set, argument);
@@ -35,9 +42,23 @@ PUBLIC pid_t pidtrack_process_pid(const struct pidtrack_process *process)
 	return process->pid;
 }
 
+static int do_pidfd(struct pidtrack *tracker, void *argument)
+{
+	struct pidtrack_process *process = argument;
+	int r;
+
+	r = pt_parked_give(&tracker->set.parked, process);
+	return r < 0 ? r : process->pidfd;
+}
+
 PUBLIC int pidtrack_process_pidfd(const struct pidtrack_process *process)
 {
-	return process->pidfd;
+	struct pidtrack *tracker = process->tracker;
+
+	if (!tracker || !tracker->set.parked.parks)
+		return process->pidfd;
+	return pt_tracker_call_frozen(tracker, do_pidfd,
+				      (struct pidtrack_process *)process);
 }
 
 PUBLIC const char *
@@ -90,6 +111,15 @@ struct packing {
 	struct pt_payload *payload; /* owned: the new one, then the old */
 };
 
+static void drop_payload(struct pidtrack *tracker,
+			 const struct pidtrack_process *process)
+{
+	CLEANUP(pt_lent_done) struct pt_lent lent = lend(tracker, process);
+
+	if (lent.fd >= 0)
+		pt_label_drop_payload(lent.fd);
+}
+
 static int do_set_payload(struct pidtrack *tracker, void *argument)
 {
 	struct packing *packing = argument;
@@ -107,7 +137,7 @@ static int do_set_payload(struct pidtrack *tracker, void *argument)
 	if (process->payload)
 		pt_set_label(&tracker->set, process);
 	else if (before && process->label && tracker->set.place.pidfs)
-		pt_label_drop_payload(process->pidfd);
+		drop_payload(tracker, process);
 	return 0;
 }
 
@@ -167,10 +197,12 @@ static int do_signal(struct pidtrack *tracker, void *argument)
 {
 	const struct question *question = argument;
 	const int signal = (int)question->number;
-	int r;
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = lend(tracker, question->process);
+	int r = lent.fd;
 
-	(void)tracker;
-	r = sys_pidfd_send_signal(question->process->pidfd, signal);
+	if (r >= 0)
+		r = sys_pidfd_send_signal(lent.fd, signal);
 	PROBE3(signal, question->process->pid, signal, r);
 	return r;
 }
@@ -226,20 +258,30 @@ PUBLIC int pidtrack_process_stop(struct pidtrack_process *process,
 
 /* ---- fingerprints ---- */
 
+static int look_at(struct pidtrack *tracker,
+		   const struct pidtrack_process *process,
+		   struct pt_look *ret_look)
+{
+	CLEANUP(pt_lent_done) struct pt_lent lent = lend(tracker, process);
+
+	return lent.fd < 0 ? lent.fd :
+			     pt_look_at(&tracker->set.place, lent.fd,
+					process->pid, ret_look);
+}
+
 static int take_fingerprint(struct pidtrack *tracker,
 			    struct pidtrack_process *process,
 			    struct pt_fingerprint *ret_fingerprint)
 {
-	const struct pt_place *place = &tracker->set.place;
 	int r;
 
 	if (process->look.has == 0) {
-		r = pt_look_at(place, process->pidfd, process->pid,
-			       &process->look);
+		r = look_at(tracker, process, &process->look);
 		if (r < 0)
 			return r;
 	}
-	pt_fingerprint_of(place, process->pid, &process->look, ret_fingerprint);
+	pt_fingerprint_of(&tracker->set.place, process->pid, &process->look,
+			  ret_fingerprint);
 	return 0;
 }
 
@@ -247,12 +289,14 @@ static int take_fingerprint(struct pidtrack *tracker,
 static int take_exe(const struct pidtrack_process *process, char *ret_exe,
 		    size_t size)
 {
+	CLEANUP(pt_lent_done) struct pt_lent lent = { .fd = -1 };
 	int r;
 
 	if (process->pid <= 0 || !process->tracker->set.place.numbers)
 		return 0;
+	lent = lend(process->tracker, process);
 	r = pt_procfs_exe(process->pid, ret_exe, size);
-	if (r < 0 || sys_pidfd_send_signal(process->pidfd, 0) == -ESRCH)
+	if (r < 0 || lent.fd < 0 || sys_pidfd_send_signal(lent.fd, 0) == -ESRCH)
 		return 0;
 	return r;
 }
@@ -296,12 +340,14 @@ static int do_compare(struct pidtrack *tracker, void *argument)
 {
 	struct question *question = argument;
 	struct pidtrack_comparison *comparison = &question->comparison;
-	struct pollfd ended = {
-		.fd = question->process->pidfd,
-		.events = POLLIN,
-	};
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = lend(tracker, question->process);
+	struct pollfd ended = { .fd = lent.fd, .events = POLLIN };
 	struct pt_fingerprint recorded, found;
-	int r;
+	int r = lent.fd;
+
+	if (r < 0)
+		return r;
 
 	r = pt_fingerprint_parse(question->text, &recorded);
 	if (r < 0)
@@ -342,14 +388,14 @@ struct recording {
 };
 
 /* An early look may have been too late for the start time, or refused. */
-static void look_for_start(const struct pt_place *place,
+static void look_for_start(struct pidtrack *tracker,
 			   struct pidtrack_process *process)
 {
 	struct pt_look look;
 
 	if (process->look.has & PT_HAS_START)
 		return;
-	if (pt_look_at(place, process->pidfd, process->pid, &look) >= 0)
+	if (look_at(tracker, process, &look) >= 0)
 		process->look = look;
 }
 
@@ -363,7 +409,7 @@ static int take_provable(struct pidtrack *tracker,
 
 	if (process->pid < 2)
 		return -EINVAL;
-	look_for_start(&tracker->set.place, process);
+	look_for_start(tracker, process);
 	r = take_fingerprint(tracker, process, ret_fingerprint);
 	if (r < 0)
 		return r;
@@ -492,6 +538,7 @@ pidtrack_process_record(struct pidtrack_process *process,
 
 static int do_keep(struct pidtrack *tracker, void *argument)
 {
+	CLEANUP(pt_lent_done) struct pt_lent lent = { .fd = -1 };
 	struct pidtrack_process *process = argument;
 	struct pt_keepsake keepsake;
 	int r;
@@ -506,8 +553,11 @@ static int do_keep(struct pidtrack *tracker, void *argument)
 	r = pt_set_keeper_ensure(&tracker->set);
 	if (r < 0)
 		return r;
+	lent = lend(tracker, process);
+	if (lent.fd < 0)
+		return lent.fd;
 	keepsake = pt_set_keepsake(process);
-	r = pt_keeper_keep(&tracker->set.keeper, &keepsake, process->pidfd);
+	r = pt_keeper_keep(&tracker->set.keeper, &keepsake, lent.fd);
 	if (r >= 0)
 		process->kept = true;
 	return r;

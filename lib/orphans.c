@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "orphans.h"
 
+#include "parked.h"
 #include "procfs.h"
 #include "status.h"
 #include "sys.h"
@@ -33,8 +34,9 @@ static void wake_at(struct pt_orphans *orphans, int64_t ns)
 	sys_timerfd_at(orphans->timer, ns);
 }
 
-int pt_orphans_new(const struct pt_place *place, uint32_t policy,
-		   uint32_t time_ms, struct pt_orphans **ret_orphans)
+int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
+		   uint32_t policy, uint32_t time_ms,
+		   struct pt_orphans **ret_orphans)
 {
 	struct pt_orphans *orphans;
 	int timer;
@@ -53,6 +55,7 @@ int pt_orphans_new(const struct pt_place *place, uint32_t policy,
 	}
 	*orphans = (struct pt_orphans){
 		.place = place,
+		.parked = parked,
 		.policy = policy,
 		.listed = pt_pids_lists_children(),
 		.timer = timer,
@@ -117,6 +120,16 @@ static int64_t since_boot_ns(void)
 	return sys_clock_ns(CLOCK_BOOTTIME);
 }
 
+static bool is_reaped(const struct pt_orphans *orphans,
+		      const struct pidtrack_process *process)
+{
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = pt_parked_lend(orphans->parked, process);
+
+	/* for want of a descriptor nothing is proven: so it may be */
+	return lent.fd < 0 || pt_status_reaped(lent.fd);
+}
+
 void pt_orphans_join(struct pt_orphans *orphans,
 		     const struct pidtrack_process *process)
 {
@@ -125,7 +138,7 @@ void pt_orphans_join(struct pt_orphans *orphans,
 	if (!orphans || orphans->policy != PIDTRACK_ORPHANS_DESCENDANTS)
 		return;
 	if (process->pid == 0 || sys_getsid(process->pid) != process->pid ||
-	    pt_status_reaped(process->pidfd))
+	    is_reaped(orphans, process))
 		return;
 	session = pt_sightings_add(&orphans->sessions, process->pid);
 	if (!session)
@@ -155,7 +168,7 @@ void pt_orphans_leave(struct pt_orphans *orphans,
 		return;
 	/* now, if nobody was faster; else its number may be another's */
 	session->ns = since_boot_ns();
-	if (pt_status_reaped(process->pidfd))
+	if (is_reaped(orphans, process))
 		session->ns = 0;
 	session->process = NULL;
 	session->round = orphans->n_ended;
@@ -194,7 +207,7 @@ static bool descends(struct pt_orphans *orphans, pid_t pid)
 	if (!session)
 		return false;
 	if (session->process)
-		return !pt_status_reaped(session->process->pidfd);
+		return !is_reaped(orphans, session->process);
 	if (!began_before(pid, session->ns))
 		return false;
 	/* it is there, so the session is */

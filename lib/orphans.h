@@ -40,6 +40,7 @@ struct pt_round {
 
 struct pt_orphans {
 	const struct pt_place *place; /* lent */
+	struct pt_parked *parked;     /* lent */
 	uint32_t policy;	      /* enum pidtrack_orphans */
 	bool listed; /* the kernel lists children; else /proc does */
 	bool due;
@@ -60,15 +61,16 @@ struct pt_orphans {
 };
 
 /*
- * @place: lent
+ * @place, @parked: lent
  * @policy: not LEAVE
  * @time_ms: 0 for the usual
  *
  * Return: 0; -EINVAL; -EOPNOTSUPP if there is no /proc of ours to find them in;
  *         -ENOMEM, -EMFILE, -ENFILE.
  */
-int pt_orphans_new(const struct pt_place *place, uint32_t policy,
-		   uint32_t time_ms, struct pt_orphans **ret_orphans);
+int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
+		   uint32_t policy, uint32_t time_ms,
+		   struct pt_orphans **ret_orphans);
 struct pt_orphans *pt_orphans_free(struct pt_orphans *orphans);
 
 /* The rest is for a NULL @orphans too, and then nothing. */

@@ -55,7 +55,7 @@ const char *pidtrack_version(void);
  */
 struct pidtrack_options {
 	uint32_t size;		 /* sizeof(struct pidtrack_options) */
-	uint32_t flags;		 /* PIDTRACK_THREAD */
+	uint32_t flags;		 /* PIDTRACK_THREAD, PIDTRACK_PARK */
 	const char *pins;	 /* directory for those of PIDTRACK_SPAWN_KEEP;
 				    NULL: none */
 	uint32_t orphans;	 /* enum pidtrack_orphans */
@@ -104,6 +104,25 @@ enum pidtrack_orphans {
  * whoever makes it, acknowledges the event before and writes over it.
  */
 #define PIDTRACK_THREAD (UINT32_C(1) << 0)
+
+/*
+ * For hosts of hundreds and thousands: all pidfds but some 16 are parked where
+ * they are no descriptors, by io_uring; a fork(2) of the host does not copy
+ * them, and RLIMIT_NOFILE does not bound their number.  What needs a descriptor
+ * makes one for as long as it takes, so signals, ladders of one process and
+ * ends are told as ever, also where the host has no descriptor left: one is
+ * held back.  The others may then fail with -EMFILE or -ENFILE, and of ends
+ * that come all at once each is told when those before are acknowledged.
+ *
+ * pidtrack_process_pidfd() makes a descriptor that stays, and is for the
+ * tracker's thread.  pidtrack_handoff_prepare() makes one of each: -EMFILE,
+ * -ENFILE where they are too many, and all is as before.
+ *
+ * pidtrack_free() takes some 16 ms for every 4096 that were tracked at once, or
+ * for as many as RLIMIT_NOFILE was, if fewer.  Linux 6.8; where
+ * PIDTRACK_FEATURE_PARK fails, or on epoll, all are descriptors as without.
+ */
+#define PIDTRACK_PARK (UINT32_C(1) << 1)
 
 /*
  * The store is that of the service manager whose service we are, at what
@@ -474,6 +493,10 @@ pidtrack_process_free(struct pidtrack_process *process);
  * Fixed for its life; any thread.  The pid is 0 for a pidfd whose process has
  * none in our pid namespace, or was reaped before.  The pidfd is lent: do not
  * close it.  The label is NULL if it was given none.
+ *
+ * Of a tracker with PIDTRACK_PARK the first that asks for a pidfd has it made a
+ * descriptor: in the thread that every other call is for; -EMFILE, -ENFILE,
+ * -ENOMEM, -EBUSY, -ECHILD.
  */
 pid_t pidtrack_process_pid(const struct pidtrack_process *process);
 int pidtrack_process_pidfd(const struct pidtrack_process *process);
@@ -522,7 +545,8 @@ int pidtrack_process_status(struct pidtrack_process *process, int *ret_status);
  * Sends a signal, through the pidfd only: to this process or to none.  0 sends
  * nothing and tells whether it could.
  *
- * Return: 0; -ESRCH if it has been reaped, -EPERM, -EINVAL.
+ * Return: 0; -ESRCH if it has been reaped, -EPERM, -EINVAL; of one that is
+ * parked -EMFILE, -ENFILE.
  */
 int pidtrack_process_signal(struct pidtrack_process *process, int signal);
 
@@ -1184,6 +1208,7 @@ enum pidtrack_feature {
 	PIDTRACK_FEATURE_PIN,
 	PIDTRACK_FEATURE_XATTR,
 	PIDTRACK_FEATURE_PROC,
+	PIDTRACK_FEATURE_PARK,
 };
 
 /*

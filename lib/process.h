@@ -69,7 +69,11 @@ int pt_payload_new(const void *bytes, size_t size,
 
 struct pidtrack_process {
 	struct pidtrack *tracker;
-	siginfo_t siginfo; /* of PT_WATCH_CHILD; the kernel writes here */
+	union {
+		siginfo_t siginfo; /* of PT_WATCH_CHILD and STATUS; the kernel
+				      writes here */
+		uint32_t next_arrived; /* before: the next that came back */
+	};
 	struct pt_look look;
 	struct pt_stop *stop; /* owned: it is to end; or NULL */
 	struct pt_ending
@@ -81,12 +85,12 @@ struct pidtrack_process {
 	uint32_t slot;
 	uint32_t next; /* slot of the next to be told of, or free; ~0: none */
 	int32_t pid;
-	int32_t pidfd; /* owned; -1: free slot */
+	int32_t pidfd; /* owned; -1: parked alone, or a free slot */
 	int32_t status;
 	uint8_t state;	  /* enum pt_state */
 	uint8_t source;	  /* enum pidtrack_source */
 	uint8_t binding;  /* enum pidtrack_binding */
-	uint8_t watch;	  /* in flight: PT_WATCH_CHILD, EDGES or NONE */
+	uint8_t watch;	  /* in flight, for its end: enum pt_watch */
 	uint8_t stops;	  /* 1 << PIDTRACK_STOPPED, CONTINUED: asked for */
 	uint8_t tell;	  /* PT_TELL_ */
 	bool stops_watch; /* PT_WATCH_STOPS is in flight */
@@ -101,6 +105,10 @@ struct pidtrack_process {
 	bool stops_lame : 1; /* the same of its stops */
 	bool kept : 1;	     /* to be let go in the end */
 	bool handed : 1;     /* over exec: so its parent's thread outlives it */
+	bool parked : 1;     /* its pidfd is, see parked.h */
+	bool leaving : 1;    /* its pidfd is to be */
+	bool arrived : 1;    /* on the list of those that came back */
+	bool lent : 1;	     /* the host has its descriptor, which stays */
 };
 
 /* The bar of what a process costs us. */
@@ -126,6 +134,12 @@ static inline bool pt_process_is_settled(const struct pidtrack_process *process)
 {
 	return process->state == PT_STATE_OURS ||
 	       process->state == PT_STATE_REAPED;
+}
+
+/* Whether there is one in the slot. */
+static inline bool pt_process_is_there(const struct pidtrack_process *process)
+{
+	return process->pidfd >= 0 || process->parked;
 }
 
 /* Its state as the host knows it: enum pidtrack_state. */

@@ -43,19 +43,24 @@ static void sort(struct knowns *knowns)
 }
 
 /* @more: how many are to be listed */
-static int know(const struct pt_slots *slots, size_t more,
-		struct knowns *ret_knowns)
+static int know(struct pt_set *set, size_t more, struct knowns *ret_knowns)
 {
 	ret_knowns->list =
-		calloc(slots->n + more + 1, sizeof(*ret_knowns->list));
+		calloc(set->slots.n + more + 1, sizeof(*ret_knowns->list));
 	if (!ret_knowns->list)
 		return -ENOMEM;
-	for (uint32_t slot = 0; slot < slots->n; slot++) {
-		struct pidtrack_process *process = pt_slots_at(slots, slot);
+	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
+		struct pidtrack_process *process =
+			pt_slots_at(&set->slots, slot);
 		struct known *known = &ret_knowns->list[ret_knowns->n_more];
+		int r;
 
-		if (process->pidfd < 0 ||
-		    sys_inode(process->pidfd, &known->inode) < 0)
+		if (!pt_process_is_there(process))
+			continue;
+		r = pt_set_inode(set, process, &known->inode);
+		if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+			return r; /* to be asked again: it would be two */
+		if (r < 0)
 			continue;
 		known->process = process;
 		ret_knowns->n_more++;
@@ -225,7 +230,7 @@ static int list_all(struct recover *recover, struct pt_set *set)
 	if (r >= 0)
 		r = reserve(recover, list.n + recover->stored.n);
 	if (r >= 0)
-		r = know(&set->slots, list.n, &knowns);
+		r = know(set, list.n, &knowns);
 	if (r >= 0)
 		r = list_pins(recover, keeper->pins, &knowns, &list);
 	return r < 0 ? r : list_stored(recover, &knowns);
@@ -282,7 +287,10 @@ static void tell_error(struct pidtrack_recovered *own, int error)
 static void tell_process(struct pidtrack_recovered *own,
 			 struct pidtrack_process *process)
 {
-	struct pollfd readable = { process->pidfd, POLLIN, 0 };
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent =
+		pt_parked_lend(&process->tracker->set.parked, process);
+	struct pollfd readable = { lent.fd, POLLIN, 0 };
 	bool ended = sys_ppoll_now(&readable) > 0;
 	const struct pidtrack_comparison comparison = {
 		.verdict = ended ? PIDTRACK_VERDICT_EXITED :

@@ -349,7 +349,7 @@ static void take_over(struct pt_set *set, struct heir *heir)
 					     &heir->comparison, error_of(heir));
 		return;
 	}
-	process->pidfd = heir->pidfd;
+	pt_parked_own(&set->parked, process, heir->pidfd);
 	if (process->kept)
 		pt_keeper_doubt(&set->keeper);
 	pt_set_restore(set, process);
@@ -396,7 +396,7 @@ static int resume_all(struct pt_set *set, struct resume *resume)
 	}
 	if (r < 0)
 		return r;
-	pt_ring_flush(set->ring);
+	pt_set_flush(set);
 	PROBE2(resume, resume->fd, resume->list.n);
 	return 0;
 }

@@ -27,7 +27,7 @@ static void let_go(struct pt_set *set, struct pidtrack_process *process)
 	if (!process->kept || process->state != PT_STATE_REAPED)
 		return;
 	process->kept = false;
-	if (sys_inode(process->pidfd, &inode) >= 0)
+	if (pt_set_inode(set, process, &inode) >= 0)
 		pt_keeper_let_go(&set->keeper, process->label, inode);
 }
 
@@ -37,11 +37,13 @@ void pt_set_acknowledge(struct pt_set *set, struct pidtrack_process *process)
 
 	process->state = cell.state;
 	let_go(set, process);
-	if (!(cell.does & PT_DO_REAP))
-		return;
-	pt_set_unclaim_later(set, process);
-	pt_ring_reap(set->ring, process->pidfd);
-	PROBE2(reaped, process->pid, 1);
+	if (cell.does & PT_DO_REAP) {
+		pt_set_unclaim_later(set, process);
+		pt_ring_reap(set->ring, process->pidfd);
+		PROBE2(reaped, process->pid, 1);
+	}
+	if (process->state == PT_STATE_REAPED)
+		pt_parked_back(&set->parked, process);
 }
 
 /* ---- one process ---- */
@@ -100,14 +102,20 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 /* Its pidfd is readable. */
 static void look(struct pt_set *set, struct pidtrack_process *process)
 {
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = pt_parked_lend(&set->parked, process);
 	uint32_t source = PIDTRACK_SOURCE_UNKNOWN;
-	int status = -1, r;
+	int status = -1, r = lent.fd;
 
-	r = pt_process_look(process->pidfd, &status, &source);
-	if (r < 0 && process->child) {
+	if (r >= 0)
+		r = pt_process_look(lent.fd, &status, &source);
+	if (lent.fd < 0 || (r < 0 && process->child)) {
 		pt_set_look_again(set, process);
 		return;
 	}
+	/* one that became our child is to be reaped by it */
+	if (r == PT_SEEN_STATUS && !process->observed)
+		pt_parked_keep(&lent, process);
 	if (process->watch != PT_WATCH_NONE)
 		pt_set_untick(set, process);
 	see(set, process, r < 0 ? PT_SEEN_EXIT : (enum pt_seen)r, status,
@@ -136,6 +144,20 @@ static void happened_to_child(struct pt_set *set,
 	 * readable: now every change counts, and the first has come.
 	 */
 	pt_set_watch_for(set, process, PT_WATCH_EDGES);
+}
+
+/* Of a child that is parked: it has to be waited for, as those that are not. */
+static void happened_to_end(struct pt_set *set,
+			    struct pidtrack_process *process, int result)
+{
+	if (pt_process_is_settled(process) || !pt_process_is_awaited(process))
+		return;
+	if (result >= 0) {
+		pt_parked_arrive(&set->parked, process);
+		return;
+	}
+	set->statistics.rearmed++;
+	pt_set_watch(set, process);
 }
 
 static void happened_to_edges(struct pt_set *set,
@@ -179,17 +201,23 @@ static void happened_to_ladders(struct pt_set *set,
 	}
 }
 
+static bool is_readable(struct pt_set *set,
+			const struct pidtrack_process *process)
+{
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = pt_parked_lend(&set->parked, process);
+	struct pollfd readable = { .fd = lent.fd, .events = POLLIN };
+
+	return lent.fd >= 0 && sys_ppoll_now(&readable) > 0;
+}
+
 void pt_set_happened_to_all(struct pt_set *set)
 {
 	for (uint32_t slot = 0; slot < set->slots.n; slot++) {
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
-		struct pollfd readable = {
-			.fd = process->pidfd,
-			.events = POLLIN,
-		};
 
-		if (process->pidfd < 0)
+		if (!pt_process_is_there(process))
 			continue;
 		if (process->stops_lame) {
 			process->tell |= PT_TELL_STOPS;
@@ -198,7 +226,7 @@ void pt_set_happened_to_all(struct pt_set *set)
 		}
 		if (!process->lame)
 			continue;
-		if (sys_ppoll_now(&readable) > 0)
+		if (is_readable(set, process))
 			look(set, process);
 		if (process->lame && process->watch == PT_WATCH_NONE &&
 		    !pt_process_is_settled(process))
@@ -231,9 +259,13 @@ void pt_set_happen(struct pt_set *set, const struct pt_happened *happened)
 	process = pt_slots_at(&set->slots, happened->cookie);
 	if (happened->watch == PT_WATCH_STOPS) {
 		happened_to_stops(set, process);
-	} else if (happened->watch == PT_WATCH_CHILD) {
+	} else if (happened->watch == PT_WATCH_CHILD ||
+		   happened->watch == PT_WATCH_STATUS) {
 		process->watch = PT_WATCH_NONE;
 		happened_to_child(set, process, happened->result);
+	} else if (happened->watch == PT_WATCH_ENDS) {
+		process->watch = PT_WATCH_NONE;
+		happened_to_end(set, process, happened->result);
 	} else {
 		if (happened->ended)
 			process->watch = PT_WATCH_NONE;

@@ -114,19 +114,46 @@ void pt_set_untick(struct pt_set *set, struct pidtrack_process *process)
 	want_no_tick(set);
 }
 
+static bool is_to_park(const struct pt_set *set,
+		       const struct pidtrack_process *process)
+{
+	return process->parked || pt_parked_is_full(&set->parked);
+}
+
+/* For want of any other, with a descriptor of those that are to be parked. */
+static int open_to_watch(struct pt_set *set, struct pidtrack_process *process)
+{
+	int r = pt_parked_open(&set->parked, process);
+
+	if (r != -EMFILE && r != -ENFILE)
+		return r;
+	pt_ring_flush(set->ring);
+	pt_parked_go(&set->parked);
+	pt_ring_flush(set->ring);
+	return pt_parked_open(&set->parked, process);
+}
+
 void pt_set_watch_for(struct pt_set *set, struct pidtrack_process *process,
 		      enum pt_watch watch)
 {
 	int r;
 
-	r = pt_ring_watch(set->ring, watch, process->pidfd, process->slot,
-			  &process->siginfo);
+	r = open_to_watch(set, process);
+	if (r >= 0)
+		r = pt_ring_watch(set->ring, watch, process->pidfd,
+				  process->slot, &process->siginfo);
 	if (r < 0) {
 		watch_by_tick(set, process);
+		/* for want of a descriptor: nothing tells when there is one */
+		if (process->pidfd < 0)
+			pt_ring_rouse(set->ring);
 		return;
 	}
 	pt_set_untick(set, process);
 	process->watch = (uint8_t)watch;
+	if (watch != PT_WATCH_CHILD && watch != PT_WATCH_STATUS &&
+	    is_to_park(set, process))
+		pt_parked_leave(&set->parked, process);
 	PROBE3(armed, process->pid, process->pidfd, watch);
 }
 
@@ -149,8 +176,9 @@ void pt_set_look_again(struct pt_set *set, struct pidtrack_process *process)
 static enum pt_watch fitting_watch(const struct pt_set *set,
 				   const struct pidtrack_process *process)
 {
-	return process->child && pt_ring_waits(set->ring) ? PT_WATCH_CHILD :
-							    PT_WATCH_EDGES;
+	if (!process->child || !pt_ring_waits(set->ring))
+		return PT_WATCH_EDGES;
+	return is_to_park(set, process) ? PT_WATCH_ENDS : PT_WATCH_CHILD;
 }
 
 void pt_set_watch(struct pt_set *set, struct pidtrack_process *process)
@@ -163,13 +191,14 @@ void pt_set_finish(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (pt_process_is_awaited(process))
 		return;
-	if (process->watch != PT_WATCH_NONE || process->stops_watch)
+	if (process->watch != PT_WATCH_NONE || process->stops_watch ||
+	    process->arrived)
 		return;
 	pt_set_untick(set, process);
 	free_label(process);
 	free_ending(process);
 	pt_set_unclaim(set, process);
-	pt_ring_close(set->ring, process->pidfd);
+	pt_parked_end(&set->parked, process);
 	pt_slots_give(&set->slots, process);
 }
 
@@ -178,9 +207,11 @@ void pt_set_finish(struct pt_set *set, struct pidtrack_process *process)
 void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (process->stops == 0 || process->stops_watch ||
-	    process->stops_lame || process->state != PT_STATE_RUNNING)
+	    process->stops_lame || process->arrived ||
+	    process->state != PT_STATE_RUNNING)
 		return;
 	if (pt_ring_waits(set->ring) &&
+	    pt_parked_open(&set->parked, process) >= 0 &&
 	    pt_ring_watch(set->ring, PT_WATCH_STOPS, process->pidfd,
 			  process->slot, NULL) >= 0) {
 		process->stops_watch = true;
@@ -247,7 +278,7 @@ int pt_set_ensure_ring(struct pt_set *set)
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
 
-		if (process->pidfd >= 0)
+		if (pt_process_is_there(process))
 			watch_again(set, process);
 	}
 	r = pt_ladder_watch(&set->stops, set->ring);
@@ -260,12 +291,29 @@ int pt_set_ensure_ring(struct pt_set *set)
 	return pt_ring_flush(set->ring);
 }
 
+int pt_set_flush(struct pt_set *set)
+{
+	int r = pt_ring_flush(set->ring);
+
+	pt_parked_settle(&set->parked);
+	return r;
+}
+
 void pt_set_moved(struct pt_set *set)
 {
 	set->renew_due = true;
 }
 
 /* ---- keeping ---- */
+
+int pt_set_inode(struct pt_set *set, const struct pidtrack_process *process,
+		 uint64_t *ret_inode)
+{
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = pt_parked_lend(&set->parked, process);
+
+	return lent.fd < 0 ? lent.fd : sys_inode(lent.fd, ret_inode);
+}
 
 struct pt_keepsake pt_set_keepsake(const struct pidtrack_process *process)
 {
@@ -276,6 +324,18 @@ struct pt_keepsake pt_set_keepsake(const struct pidtrack_process *process)
 		.payload = payload ? payload->bytes : NULL,
 		.payload_size = payload ? payload->size : 0,
 	};
+}
+
+static int keep_again(struct pt_set *set,
+		      const struct pidtrack_process *process,
+		      const struct pt_keepsake *keepsake)
+{
+	CLEANUP(pt_lent_done)
+	struct pt_lent lent = pt_parked_lend(&set->parked, process);
+
+	return lent.fd < 0 ?
+		       lent.fd :
+		       pt_keeper_keep_again(&set->keeper, keepsake, lent.fd);
 }
 
 int pt_set_keeper_ensure(struct pt_set *set)
@@ -290,11 +350,10 @@ int pt_set_keeper_ensure(struct pt_set *set)
 			pt_slots_at(&set->slots, slot);
 		struct pt_keepsake keepsake;
 
-		if (process->pidfd < 0 || !process->kept)
+		if (!pt_process_is_there(process) || !process->kept)
 			continue;
 		keepsake = pt_set_keepsake(process);
-		r = pt_keeper_keep_again(&set->keeper, &keepsake,
-					 process->pidfd);
+		r = keep_again(set, process, &keepsake);
 		if (r < 0) {
 			pt_keeper_lose(&set->keeper);
 			return r;
@@ -312,7 +371,7 @@ int pt_set_pay_keeper(struct pt_set *set,
 
 	if (!process->kept)
 		return 0;
-	r = sys_inode(process->pidfd, &inode);
+	r = pt_set_inode(set, process, &inode);
 	return r < 0 ? r : pt_keeper_pay(&set->keeper, &keepsake, inode);
 }
 
@@ -336,11 +395,15 @@ int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process)
 void pt_set_label(struct pt_set *set, const struct pidtrack_process *process)
 {
 	const struct pt_payload *payload = process->payload;
+	CLEANUP(pt_lent_done) struct pt_lent lent = { .fd = -1 };
 	int r;
 
 	if (!set->place.pidfs || set->unlabelled || !process->label)
 		return;
-	r = pt_label_put(process->pidfd, process->label,
+	lent = pt_parked_lend(&set->parked, process);
+	if (lent.fd < 0)
+		return;
+	r = pt_label_put(lent.fd, process->label,
 			 payload ? payload->bytes : NULL,
 			 payload ? payload->size : 0);
 	if (r == -EPERM || r == -EACCES || r == -EOPNOTSUPP || r == -ENOSYS)
@@ -363,6 +426,9 @@ int pt_set_notify(struct pt_set *set, struct pidtrack_process *process,
 		pt_set_end_stops(set, process);
 		return pt_ring_flush(set->ring);
 	}
+	r = pt_parked_open(&set->parked, process);
+	if (r < 0)
+		return r;
 	/* it is told of what happens from now on, or is still so */
 	if (process->stops == 0)
 		pt_status_stopped(process->pidfd, WCONTINUED, &status);
@@ -383,7 +449,7 @@ int pt_set_stop(struct pt_set *set, struct pidtrack_process *process,
 			    options);
 	if (r < 0)
 		return r;
-	return pt_ring_flush(set->ring);
+	return pt_set_flush(set);
 }
 
 /* ---- over exec ---- */
@@ -413,25 +479,30 @@ void pt_set_forget(struct pt_set *set, struct pidtrack_process *process)
 /* ---- the whole ---- */
 
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
-		enum pt_backend backend)
+		enum pt_backend backend, bool park)
 {
 	int r;
 
 	set->tracker = tracker;
 	pt_slots_init(&set->slots);
 	pt_told_init(&set->told, &set->slots);
-	pt_stops_init(&set->stops);
+	pt_stops_init(&set->stops, &set->parked);
 	r = pt_place_look(&set->place);
 	if (r >= 0)
 		r = pt_claims_ready();
-	return r < 0 ? r : pt_ring_new(backend, &set->ring);
+	if (r >= 0)
+		r = pt_ring_new(backend, &set->ring);
+	if (r >= 0)
+		pt_parked_init(&set->parked, &set->slots, set->ring, park);
+	return r;
 }
 
 int pt_set_collect(struct pt_set *set, uint32_t policy, uint32_t time_ms)
 {
 	int r;
 
-	r = pt_orphans_new(&set->place, policy, time_ms, &set->orphans);
+	r = pt_orphans_new(&set->place, &set->parked, policy, time_ms,
+			   &set->orphans);
 	if (r >= 0)
 		r = pt_orphans_watch(set->orphans, set->ring);
 	return r < 0 ? r : pt_ring_flush(set->ring);
@@ -446,7 +517,7 @@ static void free_slots(struct pt_set *set)
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
 
-		if (process->pidfd >= 0) {
+		if (pt_process_is_there(process)) {
 			fd_close(process->pidfd);
 			pt_set_free_texts(process);
 			free_label(process);
@@ -464,7 +535,7 @@ static void unclaim_all(struct pt_set *set)
 		struct pidtrack_process *process =
 			pt_slots_at(&set->slots, slot);
 
-		if (process->pidfd >= 0)
+		if (pt_process_is_there(process))
 			pt_set_unclaim(set, process);
 	}
 	pt_set_unclaim_reaped(set);
@@ -475,6 +546,7 @@ void pt_set_done(struct pt_set *set)
 	set->ring = pt_ring_free(set->ring);
 	unclaim_all(set);
 	free_slots(set);
+	pt_parked_done(&set->parked);
 	pt_keeper_close(&set->keeper);
 }
 
@@ -482,5 +554,6 @@ void pt_set_abandon(struct pt_set *set)
 {
 	set->ring = pt_ring_abandon(set->ring);
 	free_slots(set);
+	pt_parked_abandon(&set->parked);
 	pt_keeper_abandon(&set->keeper);
 }

@@ -11,6 +11,7 @@
 #include "fingerprint.h"
 #include "keeper.h"
 #include "orphans.h"
+#include "parked.h"
 #include "pidtrack.h"
 #include "process.h"
 #include "ring.h"
@@ -20,6 +21,7 @@
 struct pt_set {
 	struct pidtrack *tracker; /* for its processes */
 	struct pt_ring *ring;
+	struct pt_parked parked;
 	struct pt_place place;
 	struct pt_keeper keeper; /* open before pt_set_init() */
 
@@ -37,7 +39,7 @@ struct pt_set {
 };
 
 int pt_set_init(struct pt_set *set, struct pidtrack *tracker,
-		enum pt_backend backend);
+		enum pt_backend backend, bool park);
 
 /* Children that nobody gave to us, see struct pidtrack_options. */
 int pt_set_collect(struct pt_set *set, uint32_t policy, uint32_t time_ms);
@@ -57,6 +59,10 @@ void pt_set_abandon(struct pt_set *set);
  */
 int pt_set_reserve(struct pt_set *set, struct pidtrack_process **ret_process);
 void pt_set_drop(struct pt_set *set, struct pidtrack_process *process);
+
+/* The inode of its pidfd. */
+int pt_set_inode(struct pt_set *set, const struct pidtrack_process *process,
+		 uint64_t *ret_inode);
 
 /* What goes to the keeper with a process; lent. */
 struct pt_keepsake pt_set_keepsake(const struct pidtrack_process *process);
@@ -93,6 +99,9 @@ void pt_set_restore(struct pt_set *set, struct pidtrack_process *process);
 
 /* The reverse of pt_set_reserve(), with the ladder it may have been given. */
 void pt_set_forget(struct pt_set *set, struct pidtrack_process *process);
+
+/* Has the kernel know of everything asked for, and parks some; never blocks. */
+int pt_set_flush(struct pt_set *set);
 
 /*
  * The thread that submitted has ended: before anything new is watched or taken,

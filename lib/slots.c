@@ -34,6 +34,7 @@ static void put(struct pt_slots *slots, struct pidtrack_process *process)
 
 void pt_slots_give(struct pt_slots *slots, struct pidtrack_process *process)
 {
+	process->parked = false;
 	if (PT_KEEPS_FREED)
 		process->pidfd = -1;
 	else

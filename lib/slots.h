@@ -13,7 +13,7 @@
 
 struct pt_slots {
 	struct pidtrack_process **chunks;
-	uint32_t n;    /* slots there are, free ones too: those have pidfd -1 */
+	uint32_t n;    /* slots there are, free ones too: those are not there */
 	uint32_t free; /* first of the list of free ones */
 };
 

@@ -89,9 +89,13 @@ struct pt_stop *pt_stops_due(struct pt_stops *stops, int64_t now_ns)
 	return stop;
 }
 
-void pt_stops_init(struct pt_stops *stops)
+void pt_stops_init(struct pt_stops *stops, struct pt_parked *parked)
 {
-	*stops = (struct pt_stops){ .timer = -1, .ends = -1 };
+	*stops = (struct pt_stops){
+		.timer = -1,
+		.ends = -1,
+		.parked = parked,
+	};
 }
 
 void pt_stops_done(struct pt_stops *stops)
@@ -216,7 +220,8 @@ int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
 		pt_tree_signal(stop->tree, step->signal);
 		stop->reached = stop->tree->reached;
 	} else if (step->signal != 0) {
-		r = sys_pidfd_send_signal(pidfd, step->signal);
+		r = pidfd < 0 ? pidfd :
+				sys_pidfd_send_signal(pidfd, step->signal);
 		stop->reached |= r >= 0;
 	}
 	pt_stop_wait(stops, stop);

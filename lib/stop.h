@@ -13,6 +13,7 @@
 #define PT_STOP_STEPS_MAX 16
 
 struct pidtrack_process;
+struct pt_parked;
 
 /* One ladder; owned by its process. */
 struct pt_stop {
@@ -39,9 +40,10 @@ struct pt_stops {
 	struct pt_stop *last;
 	int timer; /* owned: timerfd; -1 until it is needed */
 	int ends;  /* owned: epoll, with pt_member; -1 until it is needed */
+	struct pt_parked *parked; /* lent: where pidfds are from */
 };
 
-void pt_stops_init(struct pt_stops *stops);
+void pt_stops_init(struct pt_stops *stops, struct pt_parked *parked);
 void pt_stops_done(struct pt_stops *stops);
 
 /*
@@ -59,7 +61,8 @@ int pt_stop_new(const struct pidtrack_stop_options *options,
 struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop);
 
 /*
- * Takes the next step: sends its signal by @pidfd, and sets its deadline.
+ * Takes the next step: sends its signal by @pidfd, which may be a negative
+ * errno instead, and sets its deadline.
  *
  * Return: 0, or what sending fails with; the step is taken either way.
  */

@@ -49,6 +49,9 @@ static inline int pt_sys_result(long r)
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424 /* Linux 5.1 */
 #endif
+#ifndef SYS_io_uring_register
+#define SYS_io_uring_register 427 /* Linux 5.1 */
+#endif
 #ifndef SYS_open_tree
 #define SYS_open_tree 428 /* Linux 5.2 */
 #endif
@@ -508,6 +511,14 @@ static inline int sys_remove_xattr(int fd, const char *name)
 static inline int sys_close(int fd)
 {
 	return pt_sys_result(syscall(SYS_close, fd));
+}
+
+/* Linux 5.1. */
+static inline int sys_uring_register(int ring, unsigned int opcode,
+				     const void *argument, unsigned int n)
+{
+	return pt_sys_result(
+		syscall(SYS_io_uring_register, ring, opcode, argument, n));
 }
 
 /* Linux 5.9. */

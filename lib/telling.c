@@ -204,6 +204,26 @@ static int advance(struct pt_set *set)
 	return r;
 }
 
+/*
+ * Has some of those that came back waited for: 1; 0 if there are none, or there
+ * is no descriptor for any now.
+ */
+static int let_arrive(struct pt_set *set)
+{
+	struct pidtrack_process *arrived[PT_PARCELS_MAX];
+	size_t n;
+
+	if (!pt_parked_have_arrived(&set->parked) || pt_ring_owes(set->ring))
+		return 0;
+	n = pt_parked_take_arrived(&set->parked, arrived);
+	for (size_t i = 0; i < n; i++)
+		pt_set_watch_for(set, arrived[i], PT_WATCH_STATUS);
+	/* else what comes of these makes it readable */
+	if (n == 0)
+		pt_ring_rouse(set->ring);
+	return n > 0;
+}
+
 /* 1 and an event, or 0; some of them, the next time the others. */
 static int look_for_orphans(struct pt_set *set,
 			    struct pidtrack_event *ret_event)
@@ -239,6 +259,8 @@ static int next(struct pt_set *set, struct pidtrack_event *ret_event)
 			return 1;
 		}
 		r = advance(set);
+		if (r == 0)
+			r = let_arrive(set);
 	} while (r > 0);
 	if (r == 0 && pt_orphans_are_due(set->orphans))
 		return look_for_orphans(set, ret_event);

@@ -104,7 +104,8 @@ static int init_set(struct pidtrack *tracker, void *argument)
 	r = pt_keeper_open(&tracker->set.keeper, options->pins, options->store);
 	if (r < 0)
 		return r;
-	r = pt_set_init(&tracker->set, tracker, backend);
+	r = pt_set_init(&tracker->set, tracker, backend,
+			options->flags & PIDTRACK_PARK);
 	if (r < 0) {
 		pt_keeper_close(&tracker->set.keeper);
 		return r;
@@ -160,7 +161,7 @@ static int check_floor(void)
 
 static int check(const struct pidtrack_options *options)
 {
-	if (options->flags & ~PIDTRACK_THREAD ||
+	if (options->flags & ~(PIDTRACK_THREAD | PIDTRACK_PARK) ||
 	    options->orphans > PIDTRACK_ORPHANS_ASK)
 		return -EINVAL;
 	if (options->orphans == PIDTRACK_ORPHANS_LEAVE &&

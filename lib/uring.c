@@ -154,9 +154,14 @@ int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
 	sqe = get_sqe(uring);
 	if (watch == PT_WATCH_EDGES) {
 		io_uring_prep_poll_multishot(sqe, pidfd, POLLIN);
+	} else if (watch == PT_WATCH_ENDS) {
+		io_uring_prep_poll_add(sqe, pidfd, POLLIN);
 	} else if (watch == PT_WATCH_STOPS) {
 		prep_waitid(sqe, pidfd, NULL,
 			    WSTOPPED | WCONTINUED | WNOWAIT | __WALL);
+	} else if (watch == PT_WATCH_STATUS) {
+		/* pending only as long as somebody traces it */
+		prep_waitid(sqe, pidfd, siginfo, WEXITED | WNOWAIT | __WALL);
 	} else {
 		/*
 		 * A lone pending WAITID sits on the queue that every child's
@@ -259,24 +264,22 @@ static void cancel_all(struct pt_uring *uring)
 
 #define CLOSING_MS 200
 
-/*
- * Closes a ring.  The kernel takes it apart some 16 ms later (seen on 6.18),
- * and then interrupts the thread that submitted to it: epoll_wait(2) of the
- * host's would fail with EINTR.  So that is waited for here, with signals
- * blocked: what interrupts is the kernel.
- */
-static void close_ring(struct pt_uring *uring)
+void pt_uring_await_end(void)
 {
 	CLEANUP(fd_closep) int nothing = -1;
 	struct epoll_event event;
 	uint64_t mask;
 
-	io_uring_queue_exit(&uring->ring);
-	if (uring->thread != pt_owner_thread())
-		return; /* that one has ended */
 	nothing = sys_epoll_new();
 	if (nothing >= 0 && pt_quiet_mask(&mask) >= 0)
 		sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask);
+}
+
+static void close_ring(struct pt_uring *uring)
+{
+	io_uring_queue_exit(&uring->ring);
+	if (uring->thread == pt_owner_thread())
+		pt_uring_await_end(); /* else that one has ended */
 }
 
 /* The answer to a descriptor that is no pidfd tells whether it is known. */

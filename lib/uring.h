@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Watches by io_uring.  The one user of liburing.
+ * Watches by io_uring.
  *
  * See ring.h for what each call does.
  */
@@ -38,5 +38,13 @@ void pt_uring_unwatch(struct pt_uring *uring, enum pt_watch watch,
 void pt_uring_reap(struct pt_uring *uring, int pidfd);
 void pt_uring_close(struct pt_uring *uring, int pidfd);
 int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened);
+
+/*
+ * The calling thread has closed a ring that it submitted to: the kernel takes
+ * that apart some 16 ms later (seen on 6.18), and then interrupts the thread:
+ * epoll_wait(2) of the host's would fail with EINTR.  So that is waited for
+ * here, with signals blocked: what interrupts is the kernel.
+ */
+void pt_uring_await_end(void);
 
 #endif

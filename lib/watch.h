@@ -9,19 +9,21 @@
 
 /* What a watch is for. */
 enum pt_watch {
-	PT_WATCH_NONE,	/* nobody wants to know */
-	PT_WATCH_CHILD, /* poll, then wait for the status without reaping */
-	PT_WATCH_EDGES, /* every change of readability */
-	PT_WATCH_STOPS, /* a child was stopped or continued */
-	PT_WATCH_TICK,	/* look for yourself at what could not be watched */
+	PT_WATCH_NONE,	 /* nobody wants to know */
+	PT_WATCH_CHILD,	 /* poll, then wait for the status without reaping */
+	PT_WATCH_ENDS,	 /* poll alone; for a child, STATUS comes after it */
+	PT_WATCH_STATUS, /* of a child that has ended: wait, as CHILD does */
+	PT_WATCH_EDGES,	 /* every change of readability */
+	PT_WATCH_STOPS,	 /* a child was stopped or continued */
+	PT_WATCH_TICK,	 /* look for yourself at what could not be watched */
 };
 
 struct pt_happened {
 	uint32_t cookie;
 	uint8_t watch; /* enum pt_watch */
 	bool ended;    /* the watch is over; nothing of it is in flight */
-	int result;    /* of CHILD: 0 and the siginfo, or a negative errno; of
-			  EDGES: poll events, or a negative errno */
+	int result; /* of CHILD, STATUS: 0 and the siginfo, or a negative errno;
+		       of the others: poll events, or a negative errno */
 };
 
 /* A watch's name in 64 bits of the kernel's, and back. */

@@ -25,6 +25,7 @@
 
 #define FAULT_ERRORS 4
 #define FAULT_OP_WAITID 50  /* Linux 6.7, io_uring.h */
+#define FAULT_OP_INSTALL 54 /* Linux 6.8, likewise: a file's descriptor */
 #define FAULT_NOP_RESULT 1U /* Linux 6.10, likewise: what "len" says */
 
 /* What is not a number of a system call. */
@@ -65,6 +66,7 @@ struct fault {
 	int struck; /* from 1, of fault_table; 0: none has failed */
 	int error;
 	bool in_child;
+	bool without_pidfs; /* before Linux 6.9 */
 };
 
 static struct fault fault_unused;
@@ -101,6 +103,7 @@ static const struct fault_errors fault_table[] = {
 	{ FAULT_PEEK, "waitid", { EPERM } },
 	{ FAULT_THREAD, "pthread_create", { EAGAIN } },
 	{ FAULT_REQUEST, "request", { ENOMEM, ECANCELED, EINTR } },
+	FAULTY(io_uring_register, ENOMEM, EMFILE, EPERM),
 	FAULTY(pidfd_open, EMFILE, ENOMEM, EPERM, ENOSYS),
 	FAULTY(pidfd_send_signal, EPERM, ENOSYS, EAGAIN),
 	FAULTY(waitid, EINTR),
@@ -193,6 +196,9 @@ static bool fault_strikes(long number)
 		return false;
 	fault->struck = (int)(it - fault_table) + 1;
 	fault->error = it->errors[fault->which % fault_errors_of(it)];
+	/* who is refused a look is refused all: see sandboxes */
+	if (number == SYS_statx && fault->without_pidfs)
+		fault->error = ENOMEM;
 	fault->in_child = __real_syscall(SYS_getpid) != fault->host;
 	errno = fault->error;
 	return true;
@@ -255,6 +261,8 @@ static bool fault_may_be(const struct io_uring_sqe *sqe)
 {
 	return sqe->opcode == IORING_OP_POLL_ADD ||
 	       sqe->opcode == IORING_OP_ASYNC_CANCEL ||
+	       sqe->opcode == IORING_OP_FILES_UPDATE ||
+	       sqe->opcode == FAULT_OP_INSTALL ||
 	       (sqe->opcode == FAULT_OP_WAITID && !(sqe->file_index & WNOHANG));
 }
 

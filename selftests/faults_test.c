@@ -192,6 +192,9 @@ static const struct pidtrack_event *next(struct __test_metadata *_metadata,
 	return event;
 }
 
+static bool has_exit_info; /* Linux 6.15 */
+static bool has_pidfs;	   /* Linux 6.9 */
+
 /* The end of @process is told, as it was. */
 static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
 		       const struct pidtrack_process *process, int status)
@@ -206,7 +209,9 @@ static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
 	EXPECT_NE(PIDTRACK_SOURCE_UNKNOWN, event->source);
 }
 
-/* The same of one that others reap: who may not ask the kernel does not know.
+/*
+ * The same of one that others reap: who may not ask the kernel does not know,
+ * nor does a kernel that forgets what was reaped.
  */
 static void expect_foreign_end(struct __test_metadata *_metadata,
 			       struct scene *scene,
@@ -220,7 +225,7 @@ static void expect_foreign_end(struct __test_metadata *_metadata,
 		ASSERT_EQ(process, event->process);
 	} while (!(event->flags & PIDTRACK_EVENT_LAST));
 	if (event->source == PIDTRACK_SOURCE_UNKNOWN)
-		EXPECT_TRUE(fault->struck);
+		EXPECT_TRUE(fault->struck || !has_exit_info);
 	else
 		EXPECT_EQ(status, event->status);
 }
@@ -876,13 +881,68 @@ static void play_orphans(struct __test_metadata *_metadata, struct scene *scene)
 	gate_open(&scene->gate);
 }
 
+/* ---- scenes: parking ---- */
+
+#define CROWD 17
+
+/*
+ * Launches without faults all but the last two, by which the first are parked:
+ * eight at a time, of those that are more than eight.
+ */
+static void launch_crowd(struct __test_metadata *_metadata, struct scene *scene,
+			 struct pidtrack_process **crowd)
+{
+	struct pidtrack_spawn_options options = AT_GATE(.label = "shim");
+	const int fds = fds_count();
+
+	for (int i = 0; i < CROWD - 2; i++)
+		ASSERT_EQ(0, pidtrack_spawn(scene->tracker, &options, &crowd[i],
+					    NULL));
+	/* where they are parked is made with faults, too */
+	EXPECT_EQ(fds + CROWD - 2, fds_count());
+	for (int i = CROWD - 2; i < CROWD; i++)
+		ASSERT_EQ(0, TRY(pidtrack_spawn(scene->tracker, &options,
+						&crowd[i], NULL)));
+}
+
+static void play_park(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *crowd[CROWD] = { NULL };
+	struct pidtrack_process *parked = NULL;
+	char text[PIDTRACK_FINGERPRINT_MAX];
+	const struct pidtrack_event *event;
+
+	begin(_metadata, scene);
+	launch_crowd(_metadata, scene, crowd);
+	parked = crowd[CROWD - 4];
+	ASSERT_EQ(0, TRY(pidtrack_process_signal(parked, 0)));
+	ASSERT_LT(0, TRY(pidtrack_process_fingerprint(parked, text,
+						      sizeof(text))));
+	ASSERT_LE(0, TRY(pidtrack_process_pidfd(crowd[CROWD - 5])));
+	ASSERT_EQ(0, TRY(pidtrack_process_stop(crowd[CROWD - 6], NULL)));
+	expect_end(_metadata, scene, crowd[CROWD - 6], SIGTERM);
+	ALWAYS(pidtrack_process_free(parked)); /* is reaped all the same */
+	gate_open(&scene->gate);
+	for (int i = 0; i < CROWD - 2; i++) {
+		event = next(_metadata, scene);
+		EXPECT_TRUE(event->flags & PIDTRACK_EVENT_LAST);
+		EXPECT_EQ(7 << 8, event->status);
+		EXPECT_NE(PIDTRACK_SOURCE_UNKNOWN, event->source);
+		ALWAYS(pidtrack_process_free(event->process));
+	}
+	expect_quiet(_metadata, scene);
+	while (children_of_host(scene)[0])
+		expect_quiet(_metadata, scene);
+	end(scene);
+}
+
 /* ---- scenes: what works here ---- */
 
 /* Each is tried once by itself, and then as often as is asked. */
 static void play_features(struct __test_metadata *_metadata,
 			  struct scene *scene)
 {
-	for (uint32_t i = 0; i <= PIDTRACK_FEATURE_PROC; i++) {
+	for (uint32_t i = 0; i <= PIDTRACK_FEATURE_PARK; i++) {
 		ALWAYS(pidtrack_feature_probe(i));
 		EXPECT_EQ(pidtrack_feature_probe(i), pidtrack_feature_probe(i));
 	}
@@ -965,8 +1025,9 @@ static int succeed(struct __test_metadata *_metadata, struct scene *scene)
 	}
 	pidtrack_recovery_free(recovery);
 	scene->tracker = tracker;
+	/* the host before this one has reaped it */
 	if (process)
-		expect_end(_metadata, scene, process, 7 << 8);
+		expect_foreign_end(_metadata, scene, process, 7 << 8);
 	scene->tracker = NULL;
 	ASSERT_NO_EVENT(tracker);
 	pidtrack_free(tracker);
@@ -1067,7 +1128,11 @@ static const struct fault_errors *run_host(struct __test_metadata *_metadata,
 	pid_t pid;
 
 	_metadata->failed = false;
-	*outcome = (struct outcome){ .fault = { .at = at, .which = which } };
+	*outcome = (struct outcome){ .fault = {
+					     .at = at,
+					     .which = which,
+					     .without_pidfs = !has_pidfs,
+				     } };
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid)
@@ -1116,6 +1181,8 @@ static void play_all(struct __test_metadata *_metadata,
 	outcome_fd = memfd_create("outcome", MFD_CLOEXEC);
 	ASSERT_EQ(0, ftruncate(outcome_fd, sizeof(*outcome)));
 	outcome_map(_metadata);
+	has_exit_info = works(PIDTRACK_FEATURE_EXIT_INFO);
+	has_pidfs = works(PIDTRACK_FEATURE_PIDFS);
 	fault_results = fault_results_work();
 	ASSERT_EQ(0, child_start(&stranger));
 	run_host(_metadata, model, play, 0, 0);
@@ -1288,6 +1355,16 @@ static __attribute__((constructor)) void be_resumed(void)
 SCENE(a_handoff_is_resumed)
 {
 	play_simple(_metadata, play_resume);
+}
+
+SCENE(many_are_parked_and_come_back)
+{
+	const struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.flags = PIDTRACK_PARK);
+	struct scene scene = { ._metadata = _metadata, .options = &options };
+
+	demand_backend(_metadata);
+	play_all(_metadata, &scene, play_park);
 }
 
 SCENE(a_shim_is_recorded_and_so_is_its_end)

@@ -178,11 +178,8 @@ static int events_told(int ring_fd, const struct io_uring_params *params)
 	return n;
 }
 
-/*
- * IORING_REGISTER_PROBE, Linux 5.6; opcode 50.  An eventfd that tells but once,
- * as with Debian's 6.12.117, is of no use to one who waits.
- */
-static int try_ring_waitid(void)
+/* IORING_REGISTER_PROBE, Linux 5.6. */
+static int try_operation(int ring_fd, unsigned int number)
 {
 	struct {
 		uint8_t last_op, ops_len;
@@ -194,17 +191,41 @@ static int try_ring_waitid(void)
 			uint32_t resv2;
 		} ops[64];
 	} probe = { 0 };
+	int r = (int)answer(
+		syscall(SYS_io_uring_register_, ring_fd, 8, &probe, 64));
+
+	return r < 0 || probe.ops[number].flags & 1 ? r : -EINVAL;
+}
+
+/*
+ * Opcode 50.  An eventfd that tells but once, as with Debian's 6.12.117, is of
+ * no use to one who waits.
+ */
+static int try_ring_waitid(void)
+{
 	struct io_uring_params params;
-	int fd = ring(&params), r, told;
+	int fd = ring(&params), r;
 
 	if (fd < 0)
 		return fd;
-	r = (int)answer(syscall(SYS_io_uring_register_, fd, 8, &probe, 64));
-	told = r < 0 ? 0 : events_told(fd, &params);
+	r = try_operation(fd, 50);
+	if (r >= 0 && events_told(fd, &params) != 2)
+		r = -EINVAL;
 	close(fd);
-	if (r < 0)
-		return r;
-	return probe.ops[50].flags & 1 && told == 2 ? 0 : -EINVAL;
+	return r;
+}
+
+/* IORING_OP_FIXED_FD_INSTALL. */
+static int try_park(void)
+{
+	struct io_uring_params params;
+	int fd = ring(&params), r;
+
+	if (fd < 0)
+		return fd;
+	r = try_operation(fd, 54);
+	close(fd);
+	return r;
 }
 
 static int try_pidfs(void)
@@ -374,6 +395,7 @@ static int (*const tries[])(void) = {
 	[PIDTRACK_FEATURE_PIN] = try_pin,
 	[PIDTRACK_FEATURE_XATTR] = try_xattr,
 	[PIDTRACK_FEATURE_PROC] = try_proc,
+	[PIDTRACK_FEATURE_PARK] = try_park,
 };
 
 /* ---- the list ---- */

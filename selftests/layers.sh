@@ -26,9 +26,10 @@ layers()
 	verify removal tree ending
 	watch recovery handed
 	uring epoll
-	ring stop
+	lots ring stop
 	features process
 	slots
+	parked
 	told ladder keeper orphans
 	set
 	seen
@@ -127,7 +128,8 @@ for test in "$@"; do
 done
 
 check a_file_of_the_library_includes_only_from_below follows "$root/lib"
-check liburing_is_used_by_uring_only only_in "$root/lib" "$liburing" 'uring\.c'
+check liburing_is_used_by_uring_and_lots_only \
+	only_in "$root/lib" "$liburing" 'uring\.c|lots\.c'
 check libcap_is_used_by_caps_only only_in "$root/lib" "$libcap" 'caps\.c'
 check syscall_and_ioctl_are_in_base_sys_and_clone_only \
 	only_in "$root/lib" "$kernel" '(base|sys|clone)\.h'
@@ -168,7 +170,7 @@ plant stranger.c ''
 refuse a_planted_file_without_a_layer_is_found follows "$work/lib"
 plant procfs.c '#include <liburing.h>'
 refuse a_planted_use_of_liburing_is_found \
-	only_in "$work/lib" "$liburing" 'uring\.c'
+	only_in "$work/lib" "$liburing" 'uring\.c|lots\.c'
 plant procfs.c '#include <sys/capability.h>'
 refuse a_planted_use_of_libcap_is_found only_in "$work/lib" "$libcap" 'caps\.c'
 plant procfs.c 'int f(void) { return syscall(1); }'

@@ -203,7 +203,7 @@ static int filter_no_new_rings(void)
 	return seccomp_refuse(SYS_io_uring_setup, EPERM);
 }
 
-#define LOST_RING "ring=EPERM ring-waitid=EPERM "
+#define LOST_RING "ring=EPERM ring-waitid=EPERM park=EPERM "
 #define LOST_ADMIN "pin=EPERM xattr=EPERM "
 
 static const struct word {
@@ -220,7 +220,8 @@ static const struct word {
 	  { .filter = filter_docker, .bound = CAPS_DOCKER } },
 	{ "podman",
 	  "Podman's default profile and capabilities",
-	  "ring=ENOSYS ring-waitid=ENOSYS handle-open=EPERM " LOST_ADMIN,
+	  "ring=ENOSYS ring-waitid=ENOSYS park=ENOSYS "
+	  "handle-open=EPERM " LOST_ADMIN,
 	  { .filter = filter_podman, .bound = CAPS_PODMAN } },
 	{ "systemd",
 	  "a unit with SystemCallFilter=@system-service",
@@ -273,7 +274,7 @@ static const struct word {
 	{ "nofile-64", "RLIMIT_NOFILE of 64", "", { .files = 64 } },
 	{ "memlock-0",
 	  "RLIMIT_MEMLOCK of 0, for an unprivileged user",
-	  "ring=ENOMEM? ring-waitid=ENOMEM? " LOST_ADMIN,
+	  "ring=ENOMEM? ring-waitid=ENOMEM? park=ENOMEM? " LOST_ADMIN,
 	  { .memory = 0, .nobody = true } },
 };
 
