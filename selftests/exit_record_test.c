@@ -128,7 +128,7 @@ static int ending_of(FIXTURE_DATA(exit) * self,
 
 /* ---- when it is there ---- */
 
-TEST_F(exit, it_is_there_when_the_host_is_told)
+TEST_F_WANTS(exit, it_is_there_when_the_host_is_told, boot_id)
 {
 	struct pidtrack_process *process = start_exiting(_metadata, self);
 	struct pidtrack_record *record = record_at(_metadata, self->path.text);
@@ -381,7 +381,7 @@ TEST_F(exit, what_is_no_file_is_not_set_aside_and_nothing_runs)
 
 /* ---- the one before ---- */
 
-TEST_F(exit, the_one_before_is_kept_to_the_byte)
+TEST_F_WANTS(exit, the_one_before_is_kept_to_the_byte, boot_id)
 {
 	struct pidtrack_record *first, *second, *third;
 	struct pidtrack_process *process = start_exiting(_metadata, self);
@@ -613,7 +613,7 @@ static int record_with_exit(FIXTURE_DATA(exit) * self,
 	return pidtrack_process_record(process, &options);
 }
 
-TEST_F(exit, of_a_process_of_others_it_says_what_the_kernel_does)
+TEST_F_WANTS(exit, of_a_process_of_others_it_says_what_the_kernel_does, boot_id)
 {
 	struct pidtrack_process *process = NULL;
 	struct pidtrack_record *record;
@@ -642,7 +642,9 @@ TEST_F(exit, of_a_process_of_others_it_says_what_the_kernel_does)
 	foreign_end(&foreign);
 }
 
-TEST_F(exit, what_nobody_can_tell_is_recorded_as_unknown_until_somebody_can)
+TEST_F_WANTS(exit,
+	     what_nobody_can_tell_is_recorded_as_unknown_until_somebody_can,
+	     boot_id)
 {
 	struct pidtrack_process *first = NULL, *second = NULL;
 	struct foreign foreign;
@@ -672,7 +674,7 @@ TEST_F(exit, what_nobody_can_tell_is_recorded_as_unknown_until_somebody_can)
 	foreign_end(&foreign);
 }
 
-TEST_F(exit, one_that_has_its_status_stays_as_it_is)
+TEST_F_WANTS(exit, one_that_has_its_status_stays_as_it_is, boot_id)
 {
 	struct pidtrack_process *process = start_exiting(_metadata, self);
 	char *bytes;
@@ -686,7 +688,8 @@ TEST_F(exit, one_that_has_its_status_stays_as_it_is)
 	free(bytes);
 }
 
-TEST_F(exit, asked_for_after_the_end_was_told_it_is_there_at_once)
+TEST_F_WANTS(exit, asked_for_after_the_end_was_told_it_is_there_at_once,
+	     boot_id)
 {
 	struct pidtrack_process *process;
 
@@ -701,7 +704,7 @@ TEST_F(exit, asked_for_after_the_end_was_told_it_is_there_at_once)
 	EXPECT_STREQ("web ", directory_list(&self->directory));
 }
 
-TEST_F(exit, the_last_place_it_was_asked_for_is_the_one)
+TEST_F_WANTS(exit, the_last_place_it_was_asked_for_is_the_one, boot_id)
 {
 	struct path path = path_in(&self->directory, "db");
 	struct pidtrack_process *process = start_exiting(_metadata, self);
@@ -740,7 +743,7 @@ TEST_F(exit, a_stolen_status_is_recorded_as_recovered)
 
 /* ---- of which process ---- */
 
-TEST_F(exit, it_is_told_whose_it_is_not)
+TEST_F_WANTS(exit, it_is_told_whose_it_is_not, boot_id)
 {
 	struct pidtrack_process *process = start_exiting(_metadata, self);
 	struct pidtrack_process *other = NULL;
@@ -908,8 +911,12 @@ static bool kill_host_at(struct __test_metadata *_metadata,
  */
 TEST_F_TIMEOUT(exit, a_host_killed_anywhere_loses_no_status, 120)
 {
+	const char *wanting = wants_boot_id();
 	int n = 1, left = 0;
 
+	if (wanting)
+		SKIP(return, "%s", wanting);
+	SKIP_WITHOUT_TRACING();
 	while (kill_host_at(_metadata, self, n, &left))
 		n++;
 	TH_LOG("killed at %d points, at %d of them before it had reaped", n - 1,

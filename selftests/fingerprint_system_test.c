@@ -108,7 +108,7 @@ static struct text essence(struct text text)
 	return text;
 }
 
-TEST(a_shims_fingerprint_is_the_same_in_life_and_death)
+TEST_WANTS(a_shims_fingerprint_is_the_same_in_life_and_death, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -133,7 +133,7 @@ TEST(a_shims_fingerprint_is_the_same_in_life_and_death)
 	pidtrack_free(tracker);
 }
 
-TEST(a_zombie_has_the_fingerprint_it_had_alive)
+TEST_WANTS(a_zombie_has_the_fingerprint_it_had_alive, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *alive, *zombie;
@@ -158,7 +158,7 @@ TEST(a_zombie_has_the_fingerprint_it_had_alive)
 }
 
 /* Taken and compared by anybody who sees it. */
-TEST(a_process_has_one_fingerprint_whoever_takes_it)
+TEST_WANTS(a_process_has_one_fingerprint_whoever_takes_it, boot_id)
 {
 	struct pidtrack *one = tracker_start(_metadata, 0);
 	struct pidtrack *other = tracker_start(_metadata, 0);
@@ -185,7 +185,7 @@ TEST(a_process_has_one_fingerprint_whoever_takes_it)
 }
 
 /* Executing changes a program, not a process. */
-TEST(a_fingerprint_outlives_an_exec)
+TEST_WANTS(a_fingerprint_outlives_an_exec, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -223,7 +223,7 @@ TEST(a_fingerprint_outlives_an_exec)
 	pidtrack_free(tracker);
 }
 
-TEST(the_evidence_is_the_best_there_is)
+TEST_WANTS(the_evidence_is_the_best_there_is, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -276,7 +276,7 @@ TEST(taken_after_its_end_was_acknowledged_it_never_lies)
 
 /* ---- another process ---- */
 
-TEST(another_process_is_never_the_same)
+TEST_WANTS(another_process_is_never_the_same, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -393,12 +393,13 @@ static void check_number_in_other_hands(struct __test_metadata *_metadata,
 	pidtrack_free(tracker);
 }
 
-TEST(a_process_that_got_the_number_is_told_from_the_one_that_had_it)
+TEST_WANTS(a_process_that_got_the_number_is_told_from_the_one_that_had_it,
+	   boot_id)
 {
 	check_number_in_other_hands(_metadata, true);
 }
 
-TEST(so_it_is_when_both_started_within_a_tick)
+TEST_WANTS(so_it_is_when_both_started_within_a_tick, boot_id)
 {
 	if (!works(PIDTRACK_FEATURE_PIDFS))
 		SKIP(return, "no pidfs, Linux < 6.9");
@@ -429,7 +430,7 @@ static char *find_boot_id(char *text)
 	return found || !id[0] ? found : strstr(text, bare);
 }
 
-TEST(one_of_another_boot_is_told_so)
+TEST_WANTS(one_of_another_boot_is_told_so, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);

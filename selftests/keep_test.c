@@ -122,10 +122,7 @@ TEST_KEEP(a_child_freed_while_it_runs_is_let_go_when_it_ends)
 	pidtrack_process_free(process);
 	EXPECT_TRUE(is_pinned(&self->room, "web"));
 	gate_open(&self->gate);
-	while (is_pinned(&self->room, "web")) {
-		ASSERT_NO_EVENT(self->tracker);
-		tracker_await(self->tracker);
-	}
+	await_let_go(_metadata, self->tracker, &self->room, "web");
 	/* the reaping follows with the next call */
 	ASSERT_NO_EVENT(self->tracker);
 	await_fd(pidfd, POLLHUP, -1);
@@ -205,10 +202,10 @@ TEST_KEEP(with_a_thread_of_its_own_it_is_the_same)
 
 TEST_KEEP(a_child_of_fork_undoes_nothing)
 {
+	struct pidtrack_process *process = kept_at_gate(_metadata, self, "web");
 	int status;
 	pid_t pid;
 
-	kept_at_gate(_metadata, self, "web");
 	pid = fork();
 	if (!pid) {
 		EXPECT_NULL(pidtrack_free(self->tracker));
@@ -218,11 +215,9 @@ TEST_KEEP(a_child_of_fork_undoes_nothing)
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(is_pinned(&self->room, "web"));
 	gate_open(&self->gate);
-	while (is_pinned(&self->room, "web")) {
-		const struct pidtrack_event *event;
-
-		ASSERT_LE(0, pidtrack_wait(self->tracker, awhile_ms(), &event));
-	}
+	ASSERT_EXITED(self->tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(self->tracker);
+	EXPECT_FALSE(is_pinned(&self->room, "web"));
 }
 
 /* ---- labels ---- */

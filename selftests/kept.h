@@ -16,9 +16,12 @@ static inline bool kept_room_make(struct __test_metadata *_metadata,
 				  struct room *room)
 {
 	int r = pidtrack_feature_probe(PIDTRACK_FEATURE_PIN);
+	const char *wanting = wants_proc();
 
 	if (r < 0)
 		SKIP(return false, "no pins here: %s", strerror(-r));
+	if (wanting)
+		SKIP(return false, "%s, to look for mounts", wanting);
 	return room_make(_metadata, room);
 }
 
@@ -80,6 +83,22 @@ kept_start(struct __test_metadata *_metadata, struct pidtrack *tracker, int in,
 		TH_LOG("at stage %s", pidtrack_stage_name(stage));
 	}
 	return process;
+}
+
+/*
+ * Of one that was freed.  Nothing is told of it, so there may be no more to
+ * wait for once it is let go.
+ */
+static inline void await_let_go(struct __test_metadata *_metadata,
+				struct pidtrack *tracker,
+				const struct room *room, const char *name)
+{
+	for (;;) {
+		ASSERT_NO_EVENT(tracker);
+		if (!is_pinned(room, name))
+			return;
+		ASSERT_TRUE(tracker_await(tracker));
+	}
 }
 
 /* ---- hosts that are killed ---- */

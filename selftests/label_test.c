@@ -152,7 +152,7 @@ TEST_F(label, the_longest_is_found)
 }
 
 /* A record of it alone says no label. */
-TEST_F(label, a_record_that_has_none_leaves_it_to_the_process)
+TEST_F_WANTS(label, a_record_that_has_none_leaves_it_to_the_process, boot_id)
 {
 	struct pidtrack_process *process = LAUNCH(self, "web 1", "one", 3);
 	struct pidtrack_record *record = record_of(_metadata, process);
@@ -170,7 +170,7 @@ TEST_F(label, a_record_that_has_none_leaves_it_to_the_process)
 	finish(_metadata, self, process);
 }
 
-TEST_F(label, what_its_record_says_goes_first)
+TEST_F_WANTS(label, what_its_record_says_goes_first, boot_id)
 {
 	struct pidtrack_process *process, *again = NULL;
 	const char *path = path_make(_metadata);

@@ -157,7 +157,7 @@ TEST_F(misuse, those_of_a_later_stop_are_refused)
 	check_misuse(_metadata, misuse);
 }
 
-TEST_F(misuse, those_of_a_later_record_are_refused)
+TEST_F_WANTS(misuse, those_of_a_later_record_are_refused, boot_id)
 {
 	struct misuse *misuse = &self->misuse;
 
@@ -200,7 +200,8 @@ TEST_F(misuse, flags_of_a_later_call_are_refused)
 	pidtrack_record_free(record);
 }
 
-TEST_F(misuse, what_a_later_host_is_given_has_zeros_where_we_know_nothing)
+TEST_F_WANTS(misuse, what_a_later_host_is_given_has_zeros_where_we_know_nothing,
+	     boot_id)
 {
 	struct {
 		union {

@@ -144,7 +144,7 @@ TEST(nothing_is_told_of_stops_to_those_who_did_not_ask)
 	pidtrack_free(tracker);
 }
 
-TEST(only_the_kinds_asked_for_are_told)
+TEST_WANTS(only_the_kinds_asked_for_are_told, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);

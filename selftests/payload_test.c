@@ -198,7 +198,7 @@ TEST_F(payload, the_next_process_in_its_place_has_none)
 
 /* ---- through records ---- */
 
-TEST_F(payload, a_record_that_is_written_has_it)
+TEST_F_WANTS(payload, a_record_that_is_written_has_it, boot_id)
 {
 	struct pidtrack_record *record;
 	const void *bytes;
@@ -212,7 +212,7 @@ TEST_F(payload, a_record_that_is_written_has_it)
 	pidtrack_record_free(record);
 }
 
-TEST_F(payload, one_given_for_the_record_is_in_that_alone)
+TEST_F_WANTS(payload, one_given_for_the_record_is_in_that_alone, boot_id)
 {
 	struct pidtrack_record *record;
 	const void *bytes;
@@ -227,7 +227,7 @@ TEST_F(payload, one_given_for_the_record_is_in_that_alone)
 	EXPECT_PAYLOAD("one", 3, self->process);
 }
 
-TEST_F(payload, attached_from_its_record_a_process_has_it_again)
+TEST_F_WANTS(payload, attached_from_its_record_a_process_has_it_again, boot_id)
 {
 	struct pidtrack_process *again = NULL;
 	struct pidtrack_record *record;
@@ -245,7 +245,7 @@ TEST_F(payload, attached_from_its_record_a_process_has_it_again)
 	pidtrack_process_free(again);
 }
 
-TEST_F(payload, a_record_without_one_gives_none)
+TEST_F_WANTS(payload, a_record_without_one_gives_none, boot_id)
 {
 	struct pidtrack_process *again = NULL;
 	struct pidtrack_record *record;

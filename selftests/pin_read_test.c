@@ -174,7 +174,7 @@ TEST_F(pins, a_kernel_that_does_not_tell_the_end_is_not_asked_twice)
 }
 
 /* It is told of as anything else that is known of the process. */
-TEST_F(pins, the_fingerprint_is_that_of_the_process)
+TEST_F_WANTS(pins, the_fingerprint_is_that_of_the_process, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process = NULL;

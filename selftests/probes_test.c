@@ -120,6 +120,20 @@ static int uprobe_type(void)
 	return type;
 }
 
+/* Counts, from now on, how often this thread comes by there; or -1. */
+static int uprobe_open(const struct library *library, int type, uint64_t offset)
+{
+	struct perf_event_attr attr = {
+		.type = (uint32_t)type,
+		.size = sizeof(attr),
+		.config1 = (uint64_t)(uintptr_t)library->path,
+		.config2 = offset,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1,
+			    PERF_FLAG_FD_CLOEXEC);
+}
+
 #define PLACES_MAX 8 /* in the code, of one probe */
 
 struct counter {
@@ -137,6 +151,7 @@ FIXTURE(probes)
 FIXTURE_SETUP(probes)
 {
 	uint64_t any;
+	int fd;
 
 	self->type = uprobe_type();
 	if (self->type < 0)
@@ -144,6 +159,11 @@ FIXTURE_SETUP(probes)
 	self->library = library_open(_metadata);
 	if (find_probes(&self->library, "armed", &any, 1) == 0)
 		SKIP(return, "the library was built without sys/sdt.h");
+	fd = uprobe_open(&self->library, self->type, any);
+	if (fd < 0)
+		SKIP(return, "no uprobes to be had here: perf_event_open: %s",
+			   strerror(errno));
+	close(fd);
 	self->tracker = tracker_start(_metadata, 0);
 }
 
@@ -161,18 +181,10 @@ static struct counter count(struct __test_metadata *_metadata,
 
 	ASSERT_GT(n, 0);
 	for (int i = 0; i < n; i++) {
-		struct perf_event_attr attr = {
-			.type = (uint32_t)self->type,
-			.size = sizeof(attr),
-			.config1 = (uint64_t)(uintptr_t)self->library.path,
-			.config2 = offsets[i],
-		};
-		int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1,
-				      PERF_FLAG_FD_CLOEXEC);
-
-		if (fd < 0)
-			SKIP(exit(0), "perf_event_open is refused");
-		counter.fds[counter.n++] = fd;
+		counter.fds[i] =
+			uprobe_open(&self->library, self->type, offsets[i]);
+		ASSERT_GE(counter.fds[i], 0);
+		counter.n++;
 	}
 	return counter;
 }

@@ -214,10 +214,7 @@ TEST_RECOVER(whom_the_tracker_has_is_not_recovered)
 	expect_nothing_kept(_metadata, tracker);
 	EXPECT_TRUE(is_pinned(&self->room, "web"));
 	gate_open(&self->gate);
-	while (is_pinned(&self->room, "web")) {
-		ASSERT_NO_EVENT(tracker);
-		tracker_await(tracker);
-	}
+	await_let_go(_metadata, tracker, &self->room, "web");
 	end_cleanly(_metadata, self, tracker);
 }
 
@@ -231,10 +228,7 @@ TEST_RECOVER(one_that_is_freed_while_it_runs_is_let_go_in_the_end)
 		recover_one(_metadata, tracker, "web", PIDTRACK_VERDICT_SAME));
 	EXPECT_TRUE(is_pinned(&self->room, "web"));
 	gate_open(&self->gate);
-	while (is_pinned(&self->room, "web")) {
-		ASSERT_NO_EVENT(tracker);
-		tracker_await(tracker);
-	}
+	await_let_go(_metadata, tracker, &self->room, "web");
 	end_cleanly(_metadata, self, tracker);
 }
 
@@ -392,7 +386,8 @@ TEST_RECOVER(a_shim_whose_host_is_killed_before_it_executes_is_recovered)
 
 	listener = seccomp_stop_exec();
 	if (listener < 0)
-		SKIP(return, "no listener of seccomp, Linux < 5.5");
+		SKIP(return,
+			   "no listener of seccomp: Linux < 5.5, or valgrind");
 	doomed_start(_metadata, &self->doomed, &self->room, launch_and_stop,
 		     &self->gate);
 	pid = seccomp_stopped(listener, &id);
@@ -418,7 +413,8 @@ TEST_RECOVER(one_whose_host_is_killed_before_it_is_pinned_never_executes)
 
 	listener = seccomp_stop(SYS_move_mount);
 	if (listener < 0)
-		SKIP(return, "no listener of seccomp, Linux < 5.5");
+		SKIP(return,
+			   "no listener of seccomp: Linux < 5.5, or valgrind");
 	doomed_start(_metadata, &self->doomed, &self->room, launch_and_stop,
 		     &self->gate);
 	/* that is the directory's */
@@ -464,7 +460,8 @@ TEST_RECOVER(and_takes_no_place_of_another_that_has_its_label)
 
 	listener = seccomp_stop(SYS_move_mount);
 	if (listener < 0)
-		SKIP(return, "no listener of seccomp, Linux < 5.5");
+		SKIP(return,
+			   "no listener of seccomp: Linux < 5.5, or valgrind");
 	doomed_start(_metadata, &self->doomed, &self->room, launch_and_stop,
 		     &self->gate);
 	seccomp_stopped(listener, &made_id);

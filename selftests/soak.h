@@ -135,7 +135,8 @@ struct host_memory {
 	_Atomic uint32_t n_thefts;
 	struct theft thefts[THEFTS];
 	struct figures figures;
-	uint8_t seen[IDS_MAX / 8]; /* ids that were told */
+	uint8_t seen[IDS_MAX / 8];     /* ids that were told */
+	uint8_t released[IDS_MAX / 8]; /* ids that were */
 };
 
 struct soak {

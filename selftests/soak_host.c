@@ -218,6 +218,15 @@ static struct member *member_of_label(const char *label)
 	return &mine->members[index];
 }
 
+/* Not told of any more, but kept until it ends. */
+static bool is_released(const char *label)
+{
+	uint32_t index, id;
+
+	return label && sscanf(label, "box/%u.%u", &index, &id) == 2 &&
+	       id <= mine->ids && mine->released[id / 8] >> id % 8 & 1;
+}
+
 static void record_path(const struct member *member, const char *suffix,
 			char path[128])
 {
@@ -292,16 +301,23 @@ static void look_at_record(const struct member *member)
 	figures->recorded++;
 }
 
+/* Whether @member is not in @ids yet, where it is from now on. */
+static bool note_in(uint8_t *ids, const struct member *member)
+{
+	uint8_t *byte = &ids[member->id / 8];
+	uint8_t bit = (uint8_t)(1 << member->id % 8);
+	bool news = !(*byte & bit);
+
+	*byte |= bit;
+	return news;
+}
+
 static void note_told(const struct member *member)
 {
-	uint8_t *seen = &mine->seen[member->id / 8];
-	uint8_t bit = (uint8_t)(1 << member->id % 8);
-
-	if (*seen & bit) {
+	if (!note_in(mine->seen, member)) {
 		soak_note("host %u: %u is told again", host.number, member->id);
 		figures->doubled++;
 	}
-	*seen |= bit;
 	figures->told++;
 }
 
@@ -655,10 +671,10 @@ static void release(void)
 	struct pidtrack_process *process = host.processes[index_of(member)];
 
 	if (!member->id || !process || member->kind != LAUNCHED ||
-	    member->way > RAISES || member->recorded ||
-	    (member->kept && host.number == 0))
+	    member->way > RAISES || member->recorded)
 		return;
 	pidtrack_process_free(process);
+	note_in(mine->released, member);
 	figures->released++;
 	leave(member);
 }
@@ -1043,6 +1059,9 @@ static void take_up_pins(void)
 
 		if (!recovered->process) {
 			fail(recovered->name, recovered->error);
+		} else if (!member && is_released(recovered->label)) {
+			/* released, which lasts no longer than a tracker */
+			pidtrack_process_free(recovered->process);
 		} else if (!member) {
 			soak_note("host %u: %s was told, and is kept",
 				  host.number, recovered->name);

@@ -335,7 +335,7 @@ TEST(a_bound_shim_does_not_run_if_its_host_died_before_the_exec)
 }
 
 /* The record was written before the exec, so nobody runs unrecorded. */
-TEST(a_detached_shim_whose_host_died_before_the_exec_runs_recorded)
+TEST_WANTS(a_detached_shim_whose_host_died_before_the_exec_runs_recorded, proc)
 {
 	struct directory directory;
 	struct pidtrack_spawn_options options =

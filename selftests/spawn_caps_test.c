@@ -74,7 +74,7 @@ FIXTURE_TEARDOWN(caps)
 	directory_remove(&self->directory);
 }
 
-TEST_F(caps, without_text_they_are_unchanged)
+TEST_F_WANTS(caps, without_text_they_are_unchanged, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text);
@@ -87,7 +87,7 @@ TEST_F(caps, without_text_they_are_unchanged)
 	EXPECT_EQ(0, sets.amb);
 }
 
-TEST_F(caps, root_has_what_the_text_says_and_no_more)
+TEST_F_WANTS(caps, root_has_what_the_text_says_and_no_more, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text,
@@ -101,7 +101,7 @@ TEST_F(caps, root_has_what_the_text_says_and_no_more)
 	EXPECT_EQ(0, sets.amb & ~NET_BIND);
 }
 
-TEST_F(caps, another_user_has_what_the_text_says_and_no_more)
+TEST_F_WANTS(caps, another_user_has_what_the_text_says_and_no_more, proc)
 {
 	struct pidtrack_spawn_options options = PIDTRACK_SPAWN_OPTIONS(
 			.program = self->shim.text,
@@ -118,7 +118,7 @@ TEST_F(caps, another_user_has_what_the_text_says_and_no_more)
 	EXPECT_EQ(NET_BIND | CHOWN, sets.amb);
 }
 
-TEST_F(caps, a_user_without_text_has_none)
+TEST_F_WANTS(caps, a_user_without_text_has_none, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text,
@@ -129,7 +129,7 @@ TEST_F(caps, a_user_without_text_has_none)
 	EXPECT_EQ(0, sets.prm | sets.eff | sets.amb);
 }
 
-TEST_F(caps, an_equals_sign_drops_all)
+TEST_F_WANTS(caps, an_equals_sign_drops_all, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text, .caps = "=");
@@ -142,7 +142,7 @@ TEST_F(caps, an_equals_sign_drops_all)
 	EXPECT_EQ(0, sets.prm | sets.eff | sets.inh | sets.bnd | sets.amb);
 }
 
-TEST_F(caps, what_is_only_permitted_is_not_ambient)
+TEST_F_WANTS(caps, what_is_only_permitted_is_not_ambient, proc)
 {
 	struct pidtrack_spawn_options options = PIDTRACK_SPAWN_OPTIONS(
 			.program = self->shim.text,
@@ -156,7 +156,7 @@ TEST_F(caps, what_is_only_permitted_is_not_ambient)
 	EXPECT_EQ(NET_BIND | CHOWN, sets.bnd);
 }
 
-TEST_F(caps, what_is_inheritable_stays_in_the_bounding_set)
+TEST_F_WANTS(caps, what_is_inheritable_stays_in_the_bounding_set, proc)
 {
 	struct pidtrack_spawn_options options = PIDTRACK_SPAWN_OPTIONS(
 			.program = self->shim.text,
@@ -171,7 +171,7 @@ TEST_F(caps, what_is_inheritable_stays_in_the_bounding_set)
 	EXPECT_EQ(NET_BIND | CHOWN, sets.bnd);
 }
 
-TEST_F(caps, they_go_with_no_new_privileges)
+TEST_F_WANTS(caps, they_go_with_no_new_privileges, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text,
@@ -186,7 +186,7 @@ TEST_F(caps, they_go_with_no_new_privileges)
 	EXPECT_EQ(0, sets.bnd & ~NET_BIND);
 }
 
-TEST_F(caps, the_hosts_own_are_unchanged)
+TEST_F_WANTS(caps, the_hosts_own_are_unchanged, proc)
 {
 	static const char *const names[] = { "CapInh", "CapPrm", "CapEff",
 					     "CapBnd", "CapAmb" };
@@ -211,7 +211,7 @@ TEST_F(caps, the_hosts_own_are_unchanged)
 	EXPECT_EQ(1, prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
 }
 
-TEST_F(caps, the_parent_death_signal_outlives_them)
+TEST_F_WANTS(caps, the_parent_death_signal_outlives_them, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("pdeathsig"),
@@ -228,7 +228,7 @@ TEST_F(caps, the_parent_death_signal_outlives_them)
 	EXPECT_STREQ("9\n", shim_said(_metadata, &options));
 }
 
-TEST_F(caps, they_are_the_same_without_clone3)
+TEST_F_WANTS(caps, they_are_the_same_without_clone3, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.program = self->shim.text,
@@ -275,7 +275,7 @@ static void launch_without_net_raw(struct __test_metadata *_metadata,
 	spawn_fails(_metadata, &options, -EPERM, PIDTRACK_STAGE_CAPS);
 }
 
-TEST_F(caps, what_the_host_has_not_it_cannot_give)
+TEST_F_WANTS(caps, what_the_host_has_not_it_cannot_give, proc)
 {
 	host_run(_metadata, launch_without_net_raw, self->shim.text);
 }
@@ -294,7 +294,7 @@ static void launch_as_nobody(struct __test_metadata *_metadata, void *shim)
 	EXPECT_EQ(0, sets.prm | sets.eff | sets.inh | sets.amb);
 }
 
-TEST_F(caps, a_host_without_rights_drops_all_by_no_new_privileges)
+TEST_F_WANTS(caps, a_host_without_rights_drops_all_by_no_new_privileges, proc)
 {
 	host_run(_metadata, launch_as_nobody, self->shim.text);
 }

@@ -255,7 +255,7 @@ static void launch_low(struct __test_metadata *_metadata, void *arg)
 	launch_close(&launch);
 }
 
-TEST_F(files, for_want_of_descriptors_nothing_is_launched)
+TEST_F_WANTS(files, for_want_of_descriptors_nothing_is_launched, descriptors)
 {
 	host_run(_metadata, launch_low, &self->directory);
 }

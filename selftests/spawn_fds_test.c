@@ -66,7 +66,7 @@ static void launch_with_three(struct __test_metadata *_metadata, void *arg)
 	launch_close(&launch);
 }
 
-TEST(without_a_map_a_shim_has_the_hosts_0_1_and_2)
+TEST_WANTS(without_a_map_a_shim_has_the_hosts_0_1_and_2, proc)
 {
 	const char *said;
 	int out[2];
@@ -101,7 +101,7 @@ TEST(nothing_else_of_the_hosts_is_inherited)
 }
 
 /* Descriptors may be above the limit, if it was higher before. */
-TEST(nothing_above_a_lowered_limit_is_inherited)
+TEST_WANTS(nothing_above_a_lowered_limit_is_inherited, descriptors)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("fd", "900"));
@@ -154,7 +154,7 @@ TEST(a_host_without_0_1_and_2_gives_none)
 
 /* ---- with a map ---- */
 
-TEST(a_descriptor_is_mapped)
+TEST_WANTS(a_descriptor_is_mapped, proc)
 {
 	struct pidtrack_fd_map fds = { 5, -1 };
 
@@ -164,7 +164,7 @@ TEST(a_descriptor_is_mapped)
 	close(fds.fd);
 }
 
-TEST(a_descriptor_that_is_close_on_exec_is_mapped)
+TEST_WANTS(a_descriptor_that_is_close_on_exec_is_mapped, proc)
 {
 	struct pidtrack_fd_map fds = { 5, -1 };
 
@@ -174,7 +174,7 @@ TEST(a_descriptor_that_is_close_on_exec_is_mapped)
 	close(fds.fd);
 }
 
-TEST(a_descriptor_is_mapped_to_its_own_number)
+TEST_WANTS(a_descriptor_is_mapped_to_its_own_number, proc)
 {
 	struct pidtrack_fd_map fds = { -1, -1 };
 
@@ -185,7 +185,7 @@ TEST(a_descriptor_is_mapped_to_its_own_number)
 	close(fds.fd);
 }
 
-TEST(one_descriptor_is_mapped_to_several)
+TEST_WANTS(one_descriptor_is_mapped_to_several, proc)
 {
 	struct pidtrack_fd_map fds[4] = { { 3 }, { 70 }, { 4 }, { 2 } };
 	int fd = named_fd(_metadata, "mapped", MFD_CLOEXEC), i;
@@ -198,7 +198,7 @@ TEST(one_descriptor_is_mapped_to_several)
 	close(fd);
 }
 
-TEST(descriptors_are_swapped)
+TEST_WANTS(descriptors_are_swapped, proc)
 {
 	struct pidtrack_fd_map fds[2];
 
@@ -231,7 +231,7 @@ static void launch_swapped(struct __test_metadata *_metadata, void *arg)
 	launch_close(&launch);
 }
 
-TEST(standard_input_and_output_are_swapped)
+TEST_WANTS(standard_input_and_output_are_swapped, proc)
 {
 	int out[2];
 	pid_t pid;
@@ -246,7 +246,7 @@ TEST(standard_input_and_output_are_swapped)
 }
 
 /* Each is wanted where the next one is, around in a ring, and one besides. */
-TEST(descriptors_in_each_others_way_are_all_mapped)
+TEST_WANTS(descriptors_in_each_others_way_are_all_mapped, proc)
 {
 	struct pidtrack_fd_map fds[9];
 	char name[16];
@@ -270,7 +270,7 @@ TEST(descriptors_in_each_others_way_are_all_mapped)
 }
 
 /* Wherever the library has descriptors of its own, it gives way. */
-TEST(every_low_descriptor_may_be_mapped)
+TEST_WANTS(every_low_descriptor_may_be_mapped, proc)
 {
 	struct pidtrack_fd_map fds[100];
 	struct pidtrack_spawn_options options =
@@ -297,7 +297,7 @@ TEST(every_low_descriptor_may_be_mapped)
 		close(sources[i]);
 }
 
-TEST(a_high_descriptor_may_be_mapped)
+TEST_WANTS(a_high_descriptor_may_be_mapped, proc)
 {
 	struct pidtrack_fd_map fds[3] = { { 1000 }, { 3 }, { 0 } };
 	int i;
@@ -312,7 +312,7 @@ TEST(a_high_descriptor_may_be_mapped)
 		close(fds[i].fd);
 }
 
-TEST(the_highest_descriptor_may_be_mapped)
+TEST_WANTS(the_highest_descriptor_may_be_mapped, proc)
 {
 	struct pidtrack_fd_map fds = { (int)fd_limit() - 1 };
 
@@ -322,7 +322,7 @@ TEST(the_highest_descriptor_may_be_mapped)
 	close(fds.fd);
 }
 
-TEST(dev_null_may_be_mapped)
+TEST_WANTS(dev_null_may_be_mapped, proc)
 {
 	static const struct pidtrack_fd_map fds[] = {
 		{ 0, PIDTRACK_FD_NULL },
@@ -342,7 +342,7 @@ TEST(dev_null_may_be_mapped)
 	EXPECT_STREQ("0 1 2 7\nended\n", shim_said(_metadata, &options));
 }
 
-TEST(dev_null_is_for_reading_and_writing)
+TEST_WANTS(dev_null_is_for_reading_and_writing, proc)
 {
 	static const struct pidtrack_fd_map fds = { 7, PIDTRACK_FD_NULL };
 	struct pidtrack_spawn_options options =
@@ -368,7 +368,7 @@ TEST(dev_null_is_for_reading_and_writing)
 }
 
 /* Whatever number the program has, the map may have it too. */
-TEST(a_program_by_descriptor_gives_way_to_the_map)
+TEST_WANTS(a_program_by_descriptor_gives_way_to_the_map, proc)
 {
 	struct pidtrack_fd_map fds[2] = { { 0 } };
 	struct pidtrack_spawn_options options =
@@ -517,7 +517,14 @@ static void fars_close(const struct pidtrack_fd_map fds[10])
 		close(fds[i].fd);
 }
 
-TEST(descriptors_from_far_are_mapped)
+static const char *wants_far_descriptors(void)
+{
+	const char *wanting = wants_descriptors();
+
+	return wanting ? wanting : wants_proc(); /* for what they are */
+}
+
+TEST_WANTS(descriptors_from_far_are_mapped, far_descriptors)
 {
 	struct pidtrack_fd_map fds[10];
 
@@ -526,7 +533,7 @@ TEST(descriptors_from_far_are_mapped)
 	fars_close(fds);
 }
 
-TEST(where_they_cannot_be_sent_too)
+TEST_WANTS(where_they_cannot_be_sent_too, far_descriptors)
 {
 	static const int refused[] = { SYS_recvmsg, SYS_sendmsg,
 				       SYS_socketpair };
@@ -553,7 +560,7 @@ static void fars_open(struct __test_metadata *_metadata, struct launch *launch)
 	launch_reset(launch);
 }
 
-TEST(no_table_is_copied_up_to_those_that_are_far)
+TEST_WANTS(no_table_is_copied_up_to_those_that_are_far, far_descriptors)
 {
 	static const char *const argv[] = { "/bin/grep", "FDSize",
 					    "/proc/self/status", NULL };
@@ -575,7 +582,7 @@ TEST(no_table_is_copied_up_to_those_that_are_far)
 }
 
 /* What the host sent is not left behind, or a pipe would never end. */
-TEST(what_was_sent_to_one_that_failed_is_closed)
+TEST_WANTS(what_was_sent_to_one_that_failed_is_closed, descriptors)
 {
 	struct pidtrack_fd_map fds[10];
 	struct pidtrack_spawn_options options =

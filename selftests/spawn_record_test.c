@@ -138,7 +138,7 @@ static void launch_finish(struct __test_metadata *_metadata,
 	launch_close(launch);
 }
 
-TEST_F(record, it_is_complete_when_the_launch_returns)
+TEST_F_WANTS(record, it_is_complete_when_the_launch_returns, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -156,7 +156,7 @@ TEST_F(record, it_is_complete_when_the_launch_returns)
 	EXPECT_STREQ("record ", directory_list(&self->directory));
 }
 
-TEST_F(record, it_may_be_synchronous)
+TEST_F_WANTS(record, it_may_be_synchronous, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -170,7 +170,7 @@ TEST_F(record, it_may_be_synchronous)
 	EXPECT_STREQ("record ", directory_list(&self->directory));
 }
 
-TEST_F(record, it_has_label_and_payload)
+TEST_F_WANTS(record, it_has_label_and_payload, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -189,7 +189,7 @@ TEST_F(record, it_has_label_and_payload)
 	launch_finish(_metadata, &launch);
 }
 
-TEST_F(record, any_payload_up_to_1024_bytes_fits)
+TEST_F_WANTS(record, any_payload_up_to_1024_bytes_fits, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -225,7 +225,7 @@ TEST_F(record, any_payload_up_to_1024_bytes_fits)
 	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
 }
 
-TEST_F(record, in_a_pid_namespace_it_has_the_pid_the_host_sees)
+TEST_F_WANTS(record, in_a_pid_namespace_it_has_the_pid_the_host_sees, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("session", "wait"),
@@ -235,14 +235,13 @@ TEST_F(record, in_a_pid_namespace_it_has_the_pid_the_host_sees)
 	struct launch launch = LAUNCH_NULL;
 	char text[8192];
 
-	if (geteuid())
-		SKIP(return, "wants root");
+	SKIP_WITHOUT_NAMESPACES(CLONE_NEWPID | CLONE_NEWNS);
 	launch_recorded(_metadata, &launch, &options, text, sizeof(text));
 	EXPECT_EQ(0, strncmp("1 ", launch_line(_metadata, &launch), 2));
 	launch_finish(_metadata, &launch);
 }
 
-TEST_F(record, in_a_user_namespace_it_is_written_as_the_host)
+TEST_F_WANTS(record, in_a_user_namespace_it_is_written_as_the_host, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -252,13 +251,14 @@ TEST_F(record, in_a_user_namespace_it_is_written_as_the_host)
 	char text[8192];
 	struct stat st;
 
+	SKIP_WITHOUT_NAMESPACES(CLONE_NEWUSER);
 	launch_recorded(_metadata, &launch, &options, text, sizeof(text));
 	ASSERT_EQ(0, stat(self->path.text, &st));
 	EXPECT_EQ(geteuid(), st.st_uid);
 	launch_finish(_metadata, &launch);
 }
 
-TEST_F(record, it_is_the_same_without_clone3_or_close_range)
+TEST_F_WANTS(record, it_is_the_same_without_clone3_or_close_range, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -271,16 +271,28 @@ TEST_F(record, it_is_the_same_without_clone3_or_close_range)
 	launch_finish(_metadata, &launch);
 	ASSERT_EQ(0, seccomp_refuse(SYS_close_range, EPERM));
 	launch_recorded(_metadata, &launch, &options, text, sizeof(text));
-	if (geteuid() == 0) {
-		launch_finish(_metadata, &launch);
-		options.namespaces = CLONE_NEWPID;
-		launch_recorded(_metadata, &launch, &options, text,
-				sizeof(text));
-	}
 	launch_finish(_metadata, &launch);
 }
 
-TEST_F(record, it_is_the_same_where_names_cannot_be_exchanged)
+TEST_F_WANTS(record,
+	     in_a_pid_namespace_it_is_the_same_without_clone3_or_close_range,
+	     proc)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
+				       .record = self->path.text,
+				       .namespaces = CLONE_NEWPID);
+	struct launch launch = LAUNCH_NULL;
+	char text[8192];
+
+	SKIP_WITHOUT_NAMESPACES(CLONE_NEWPID);
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_close_range, EPERM));
+	launch_recorded(_metadata, &launch, &options, text, sizeof(text));
+	launch_finish(_metadata, &launch);
+}
+
+TEST_F_WANTS(record, it_is_the_same_where_names_cannot_be_exchanged, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -302,7 +314,7 @@ TEST_F(record, it_is_the_same_where_names_cannot_be_exchanged)
 
 /* ---- where and whose it is ---- */
 
-TEST_F(record, its_mode_is_nobodys_mask)
+TEST_F_WANTS(record, its_mode_is_nobodys_mask, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("umask", "wait"),
@@ -332,7 +344,7 @@ TEST_F(record, its_mode_is_nobodys_mask)
 		}
 }
 
-TEST_F(record, it_is_written_as_the_host_whatever_user_the_shim_is)
+TEST_F_WANTS(record, it_is_written_as_the_host_whatever_user_the_shim_is, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -361,7 +373,7 @@ TEST_F(record, it_is_written_as_the_host_whatever_user_the_shim_is)
 	close(options.program_fd);
 }
 
-TEST_F(record, a_relative_path_is_the_hosts)
+TEST_F_WANTS(record, a_relative_path_is_the_hosts, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("cwd", "wait"),
@@ -379,7 +391,7 @@ TEST_F(record, a_relative_path_is_the_hosts)
 	free(shim);
 }
 
-TEST_F(record, a_symlink_is_replaced_and_its_target_left_alone)
+TEST_F_WANTS(record, a_symlink_is_replaced_and_its_target_left_alone, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -401,7 +413,7 @@ TEST_F(record, a_symlink_is_replaced_and_its_target_left_alone)
 	EXPECT_STREQ("record target ", directory_list(&self->directory));
 }
 
-TEST_F(record, a_previous_one_is_replaced)
+TEST_F_WANTS(record, a_previous_one_is_replaced, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
@@ -420,7 +432,7 @@ TEST_F(record, a_previous_one_is_replaced)
 }
 
 /* The longest name a file may have is one for a record too. */
-TEST_F(record, its_name_may_be_as_long_as_any)
+TEST_F_WANTS(record, its_name_may_be_as_long_as_any, proc)
 {
 	char name[256], text[8192], expected[300];
 	struct launch launch = LAUNCH_NULL;
@@ -439,7 +451,7 @@ TEST_F(record, its_name_may_be_as_long_as_any)
 }
 
 /* The shim's limits are the shim's, not those of writing its record. */
-TEST_F(record, limits_of_the_shim_do_not_hinder_it)
+TEST_F_WANTS(record, limits_of_the_shim_do_not_hinder_it, proc)
 {
 	static const struct pidtrack_rlimit rlimits[] = {
 		{ .resource = RLIMIT_FSIZE, .soft = 0, .hard = 0 },
@@ -457,7 +469,7 @@ TEST_F(record, limits_of_the_shim_do_not_hinder_it)
 }
 
 /* Two hosts and one path: the last one wins, and it is whole. */
-TEST_F(record, it_is_whole_whoever_else_writes_it)
+TEST_F_WANTS(record, it_is_whole_whoever_else_writes_it, proc)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),

@@ -17,11 +17,13 @@
 /* A bit of everything, in one shim. */
 static void launch_all(struct __test_metadata *_metadata)
 {
+	static const char *const argv[] = { "zero", "argv",  "cwd",  "fds",
+					    "file", "7",     "file", "9",
+					    "sigs", "umask", "env",  "ONLY",
+					    NULL };
 	struct pidtrack_fd_map fds[2] = { { 7 }, { 9, PIDTRACK_FD_NULL } };
 	struct pidtrack_spawn_options options = PIDTRACK_SPAWN_OPTIONS(
-			.argv = SHIM("argv", "cwd", "fds", "fd", "7", "fd", "9",
-				     "sigs", "umask", "env", "ONLY"),
-			.program = shim_path(), .cwd = "/usr",
+			.argv = argv, .program = shim_path(), .cwd = "/usr",
 			.envp = (const char *const[]){ "ONLY=this", NULL },
 			.flags = PIDTRACK_SPAWN_UMASK | PIDTRACK_SPAWN_DETACHED,
 			.umask = 027, .fds = fds, .n_fds = 2,
@@ -30,32 +32,34 @@ static void launch_all(struct __test_metadata *_metadata)
 	struct pidtrack_spawn_options failing =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
 				       .program = "/is/not/there");
-	static const char *const argv[] = { "zero", "argv",  "cwd", "fds",
-					    "fd",   "7",     "fd",  "9",
-					    "sigs", "umask", "env", "ONLY",
-					    NULL };
+	struct stat seven, null;
+	char said[512];
 	int i, many[50], high;
 	char *shim = realpath(shim_path(), NULL);
 
 	for (i = 0; i < 50; i++)
 		many[i] = open("/dev/null", O_RDONLY);
 	high = fcntl(many[0], F_DUPFD, 15000);
-	options.argv = argv;
 	options.program = shim;
 	fds[0].fd = named_fd(_metadata, "seven", MFD_CLOEXEC);
 	signal(SIGHUP, SIG_IGN);
 
-	EXPECT_STREQ("[zero] [argv] [cwd] [fds] [fd] [7] [fd] [9] [sigs] "
-		     "[umask] [env] [ONLY]\n"
-		     "/usr\n"
-		     "0 1 2 7 9\n"
-		     "/memfd:seven (deleted)\n"
-		     "/dev/null\n"
-		     "blk 0000000000000200 ign 0000000000001000 cgt "
-		     "0000000000000000\n"
-		     "0027\n"
-		     "this\n",
-		     shim_said(_metadata, &options));
+	ASSERT_EQ(0, fstat(fds[0].fd, &seven));
+	ASSERT_EQ(0, stat("/dev/null", &null));
+	snprintf(said, sizeof(said),
+		 "[zero] [argv] [cwd] [fds] [file] [7] [file] [9] [sigs] "
+		 "[umask] [env] [ONLY]\n"
+		 "/usr\n"
+		 "0 1 2 7 9\n"
+		 "%ju:%ju\n"
+		 "%ju:%ju\n"
+		 "blk 0000000000000200 ign 0000000000001000 cgt "
+		 "0000000000000000\n"
+		 "0027\n"
+		 "this\n",
+		 (uintmax_t)seven.st_dev, (uintmax_t)seven.st_ino,
+		 (uintmax_t)null.st_dev, (uintmax_t)null.st_ino);
+	EXPECT_STREQ(said, shim_said(_metadata, &options));
 	spawn_fails(_metadata, &failing, -ENOENT, PIDTRACK_STAGE_EXEC);
 
 	for (i = 0; i < 50; i++)
@@ -235,7 +239,8 @@ static void launch_in_namespaces(struct __test_metadata *_metadata)
 	const char *said;
 	ssize_t n = readlink("/proc/self/ns/uts", uts, sizeof(uts) - 1);
 
-	ASSERT_GT(n, 0);
+	if (n < 0)
+		SKIP(return, "no /proc, which tells namespaces apart");
 	uts[n] = '\0';
 	said = shim_said(_metadata, &options);
 	EXPECT_EQ(said, strstr(said, "1 0 "));
@@ -381,6 +386,8 @@ static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
 	struct path record;
 
 	SKIP_WITHOUT_PID_NAMESPACES();
+	if (nr >= 0 && access("/proc/self/ns", F_OK) < 0)
+		SKIP(return, "no /proc, which tells where children will be");
 	directory_make(_metadata, &directory);
 	record = path_in(&directory, "record");
 	if (nr >= 0)

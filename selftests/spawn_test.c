@@ -78,7 +78,7 @@ static ssize_t environment(struct __test_metadata *_metadata,
 	return n;
 }
 
-TEST(an_environment_given_is_the_whole_environment)
+TEST_WANTS(an_environment_given_is_the_whole_environment, proc)
 {
 	static const char *const envp[] = { "A=1", "EMPTY=", "A=2", NULL };
 	char bytes[4096];
@@ -87,7 +87,7 @@ TEST(an_environment_given_is_the_whole_environment)
 	EXPECT_EQ(0, memcmp("A=1\0EMPTY=\0A=2", bytes, 15));
 }
 
-TEST(an_environment_may_be_empty)
+TEST_WANTS(an_environment_may_be_empty, proc)
 {
 	static const char *const envp[] = { NULL };
 	char bytes[4096];
@@ -114,7 +114,7 @@ TEST(a_program_is_executed_by_its_descriptor)
 	}
 }
 
-TEST(a_program_without_a_name_is_executed_by_its_descriptor)
+TEST_WANTS(a_program_without_a_name_is_executed_by_its_descriptor, proc)
 {
 	static const char *const argv[] = { "zero", "write", "it ran", NULL };
 	struct pidtrack_spawn_options options =
@@ -167,7 +167,7 @@ TEST_F(files, a_script_is_executed)
 }
 
 /* Its interpreter opens it once more, as /dev/fd/N, so the shim must have N. */
-TEST_F(files, a_script_is_executed_by_a_descriptor_that_is_mapped)
+TEST_F_WANTS(files, a_script_is_executed_by_a_descriptor_that_is_mapped, proc)
 {
 	static const char *const argv[] = { "script", "a", NULL };
 	struct path path = path_in(&self->directory, "script");

@@ -210,7 +210,7 @@ static uint64_t calls_of(struct __test_metadata *_metadata,
 	return after - before;
 }
 
-TEST_F(cgroup, one_look_will_do_for_many)
+TEST_F_WANTS(cgroup, one_look_will_do_for_many, descriptors)
 {
 	uint64_t few, many;
 

@@ -159,14 +159,16 @@ static void ends_late(struct __test_metadata *_metadata, int root,
 	pidtrack_free(tracker);
 }
 
-TEST_F(frozen, one_asleep_in_the_kernel_is_told_as_timed_out_and_its_end_later)
+TEST_F_WANTS(frozen,
+	     one_asleep_in_the_kernel_is_told_as_timed_out_and_its_end_later,
+	     proc)
 {
 	if (self->why)
 		SKIP(return, "%s", self->why);
 	ends_late(_metadata, self->root, 0);
 }
 
-TEST_F(frozen, so_is_a_tree_of_it)
+TEST_F_WANTS(frozen, so_is_a_tree_of_it, proc)
 {
 	if (self->why)
 		SKIP(return, "%s", self->why);

@@ -64,17 +64,17 @@ static void whole_group_ends(struct __test_metadata *_metadata, uint32_t flags)
 	family_end(_metadata, family);
 }
 
-TEST(a_whole_group_ends_by_the_first_signal)
+TEST_WANTS(a_whole_group_ends_by_the_first_signal, proc)
 {
 	whole_group_ends(_metadata, 0);
 }
 
-TEST(so_it_does_with_a_tracker_that_has_a_thread)
+TEST_WANTS(so_it_does_with_a_tracker_that_has_a_thread, proc)
 {
 	whole_group_ends(_metadata, PIDTRACK_THREAD);
 }
 
-TEST(so_it_does_where_no_group_is_signalled_at_once)
+TEST_WANTS(so_it_does_where_no_group_is_signalled_at_once, proc)
 {
 	refuse_group_signals(_metadata);
 	whole_group_ends(_metadata, 0);
@@ -98,19 +98,19 @@ static void stubborn_group_ends(struct __test_metadata *_metadata)
 	family_end(_metadata, family);
 }
 
-TEST(a_group_that_ignores_it_ends_by_the_next)
+TEST_WANTS(a_group_that_ignores_it_ends_by_the_next, proc)
 {
 	stubborn_group_ends(_metadata);
 }
 
-TEST(so_does_one_that_is_not_signalled_at_once)
+TEST_WANTS(so_does_one_that_is_not_signalled_at_once, proc)
 {
 	refuse_group_signals(_metadata);
 	stubborn_group_ends(_metadata);
 }
 
 /* Those of the group alone: no descendant elsewhere, but one without parent. */
-TEST(who_is_in_the_group_is_no_matter_of_descent)
+TEST_WANTS(who_is_in_the_group_is_no_matter_of_descent, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -191,12 +191,12 @@ static void everyone_gets_one(struct __test_metadata *_metadata)
 	family_end(_metadata, family);
 }
 
-TEST(each_is_sent_a_step_once_though_it_is_found_twice)
+TEST_WANTS(each_is_sent_a_step_once_though_it_is_found_twice, proc)
 {
 	everyone_gets_one(_metadata);
 }
 
-TEST(so_each_is_where_no_group_is_signalled_at_once)
+TEST_WANTS(so_each_is_where_no_group_is_signalled_at_once, proc)
 {
 	refuse_group_signals(_metadata);
 	everyone_gets_one(_metadata);
@@ -226,7 +226,7 @@ static struct pidtrack_process *leaderless(struct __test_metadata *_metadata,
 	return process;
 }
 
-TEST(a_group_whose_leader_was_reaped_ends)
+TEST_WANTS(a_group_whose_leader_was_reaped_ends, proc)
 {
 	struct pidtrack_process *process;
 	struct pidtrack *tracker;
@@ -249,7 +249,7 @@ TEST(a_group_whose_leader_was_reaped_ends)
 	family_end(_metadata, family);
 }
 
-TEST(before_linux_6_9_nobody_knows_whose_that_group_is)
+TEST_WANTS(before_linux_6_9_nobody_knows_whose_that_group_is, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -265,7 +265,7 @@ TEST(before_linux_6_9_nobody_knows_whose_that_group_is)
 
 /* ---- what is refused ---- */
 
-TEST(our_own_group_is_refused)
+TEST_WANTS(our_own_group_is_refused, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -284,7 +284,7 @@ TEST(our_own_group_is_refused)
 	family_end(_metadata, family);
 }
 
-TEST(one_that_leads_no_group_is_refused)
+TEST_WANTS(one_that_leads_no_group_is_refused, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);

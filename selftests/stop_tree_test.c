@@ -33,24 +33,24 @@ static void whole_tree_ends(struct __test_metadata *_metadata, uint32_t flags)
 	family_end(_metadata, family);
 }
 
-TEST(a_whole_tree_ends_by_the_first_signal)
+TEST_WANTS(a_whole_tree_ends_by_the_first_signal, proc)
 {
 	whole_tree_ends(_metadata, 0);
 }
 
-TEST(so_it_does_with_a_tracker_that_has_a_thread)
+TEST_WANTS(so_it_does_with_a_tracker_that_has_a_thread, proc)
 {
 	whole_tree_ends(_metadata, PIDTRACK_THREAD);
 }
 
 /* As before Linux 6.13. */
-TEST(so_it_does_where_pidfds_do_not_tell_the_parent)
+TEST_WANTS(so_it_does_where_pidfds_do_not_tell_the_parent, proc)
 {
 	if (!seccomp_refuse(SYS_ioctl, ENOTTY))
 		whole_tree_ends(_metadata, 0);
 }
 
-TEST(a_tree_that_ignores_it_ends_by_the_next)
+TEST_WANTS(a_tree_that_ignores_it_ends_by_the_next, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -80,7 +80,7 @@ static const struct pidtrack_stop_step obey_then_kill[] = {
 };
 
 /* The launcher obeys, and leaves those that do not to whoever adopts them. */
-TEST(who_was_left_by_a_root_that_obeyed_ends_too)
+TEST_WANTS(who_was_left_by_a_root_that_obeyed_ends_too, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -140,7 +140,7 @@ static void flush(int signal_)
  * Whom a root makes of the signal is not sent it: that may be its way of doing
  * as it was told.  When the root has ended, or is killed, it is.
  */
-TEST(what_a_root_starts_on_the_signal_is_left_to_it)
+TEST_WANTS(what_a_root_starts_on_the_signal_is_left_to_it, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGTERM, 300 },
 						    { SIGKILL, 60000 } };
@@ -171,7 +171,7 @@ TEST(what_a_root_starts_on_the_signal_is_left_to_it)
 }
 
 /* Nothing ends, so nothing tells of it: it is looked for now and then. */
-TEST(what_a_root_started_and_left_behind_ends_too)
+TEST_WANTS(what_a_root_started_and_left_behind_ends_too, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGTERM, 60000 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -215,7 +215,7 @@ static void *thread_run(void *arg)
 }
 
 /* The kernel lists children by thread. */
-TEST(children_of_every_thread_end)
+TEST_WANTS(children_of_every_thread_end, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -292,7 +292,7 @@ static void *escape_run(void *arg)
  * The kernel is to send SIGKILL to the first: those below it must not have run
  * since they were looked at.
  */
-TEST(between_a_look_and_the_kill_nobody_can_be_made)
+TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct escape escape = { .listener = -1,
@@ -386,7 +386,7 @@ static void *orphaned_run(void *arg)
  * A stopped process is continued by the kernel when its group is orphaned, as a
  * job is by the death of its shell.
  */
-TEST(who_is_stopped_is_not_orphaned_before_it_is_killed)
+TEST_WANTS(who_is_stopped_is_not_orphaned_before_it_is_killed, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct escape escape = { .listener = -1,
@@ -441,16 +441,26 @@ static void __attribute__((noreturn)) bomb(struct family *family)
 {
 	signal(SIGCHLD, SIG_IGN);
 	family_join(family);
-	for (;;) {
-		if (family->n < BOMB_MAX && !fork())
+	while (family->n < BOMB_MAX) {
+		if (!fork())
 			family_join(family);
 		sched_yield();
 	}
+	for (;;)
+		pause();
+}
+
+/* Who cannot be held is not signalled while others hold the descriptors. */
+static const char *wants_room(void)
+{
+	const char *wanting = wants_descriptors();
+
+	return wanting ? wanting : wants_proc();
 }
 
 /* Of those no pidfd may be had in time: their numbers are, and they are ours
  * to reap in the end. */
-TEST(a_fork_bomb_ends_and_nobody_escapes)
+TEST_WANTS(a_fork_bomb_ends_and_nobody_escapes, room)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -489,7 +499,7 @@ TEST(a_fork_bomb_ends_and_nobody_escapes)
 	family_end(_metadata, family);
 }
 
-TEST(twenty_trees_end_at_once_each_by_a_ladder_of_its_own)
+TEST_WANTS(twenty_trees_end_at_once_each_by_a_ladder_of_its_own, proc)
 {
 	enum { N = 20 };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -548,7 +558,7 @@ static void *owner_run(void *arg)
 	return NULL;
 }
 
-TEST(a_ladder_of_a_tree_goes_on_when_its_thread_has_ended)
+TEST_WANTS(a_ladder_of_a_tree_goes_on_when_its_thread_has_ended, proc)
 {
 	struct owner owner = { ._metadata = _metadata,
 			       .family = family_make(_metadata) };
@@ -568,7 +578,7 @@ TEST(a_ladder_of_a_tree_goes_on_when_its_thread_has_ended)
 }
 
 /* Its copies of descriptors are the host's, and what is watched by them. */
-TEST(a_child_of_fork_frees_its_copy_and_the_ladder_goes_on)
+TEST_WANTS(a_child_of_fork_frees_its_copy_and_the_ladder_goes_on, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -595,7 +605,7 @@ TEST(a_child_of_fork_frees_its_copy_and_the_ladder_goes_on)
 }
 
 /* All of it of others: we wait for none of them. */
-TEST(the_tree_of_somebody_elses_child_ends)
+TEST_WANTS(the_tree_of_somebody_elses_child_ends, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
@@ -643,7 +653,7 @@ static int stop_ours(pid_t pid, uint32_t flags)
 	return r;
 }
 
-TEST(we_are_never_among_them)
+TEST_WANTS(we_are_never_among_them, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	pid_t host;
@@ -690,21 +700,21 @@ static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
 	family_end(_metadata, family);
 }
 
-TEST(a_stranger_who_got_a_childs_number_is_never_signalled)
+TEST_WANTS(a_stranger_who_got_a_childs_number_is_never_signalled, proc)
 {
 	if (!numbers_can_be_had())
 		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
 	stranger_lives(_metadata, TREE, true);
 }
 
-TEST(nor_is_it_where_pidfds_do_not_tell_the_parent)
+TEST_WANTS(nor_is_it_where_pidfds_do_not_tell_the_parent, proc)
 {
 	if (!numbers_can_be_had())
 		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
 	stranger_lives(_metadata, TREE, false);
 }
 
-TEST(nor_is_one_who_got_the_number_of_one_in_the_group)
+TEST_WANTS(nor_is_one_who_got_the_number_of_one_in_the_group, proc)
 {
 	if (!numbers_can_be_had())
 		SKIP(return, "wants root and clone3 with set_tid, Linux 5.5");
@@ -749,7 +759,8 @@ static pid_t start_with_root_child(struct family *family)
 	family_live();
 }
 
-TEST(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out)
+TEST_WANTS(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out,
+	   proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGTERM, 10 },
 						    { SIGKILL, 20 } };
@@ -777,7 +788,7 @@ TEST(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out)
 }
 
 /* A sandbox: whom it does not let us pin is there all the same. */
-TEST(where_nobody_can_be_pinned_the_time_runs_out)
+TEST_WANTS(where_nobody_can_be_pinned_the_time_runs_out, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGKILL, 20 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -822,7 +833,7 @@ static pid_t hold_at_exit(struct __test_metadata *_metadata, pid_t pid,
 	return tracer;
 }
 
-TEST(one_held_in_the_kernel_is_told_as_timed_out)
+TEST_WANTS(one_held_in_the_kernel_is_told_as_timed_out, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGKILL, 30 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -845,7 +856,21 @@ TEST(one_held_in_the_kernel_is_told_as_timed_out)
 	family_end(_metadata, family);
 }
 
-TEST(a_second_ladder_takes_the_place_of_the_first)
+/* Nothing is told; to be woken up for another look at the tree is no harm. */
+static void nothing_for(struct __test_metadata *_metadata,
+			struct pidtrack *tracker, int ms)
+{
+	const int64_t until = now_ms() + ms;
+
+	do {
+		int64_t left = until - now_ms();
+
+		await_fd(pidtrack_fd(tracker), POLLIN, left > 0 ? left : 0);
+		ASSERT_NO_EVENT(tracker);
+	} while (now_ms() < until);
+}
+
+TEST_WANTS(a_second_ladder_takes_the_place_of_the_first, proc)
 {
 	const struct pidtrack_stop_step first[] = { { 0, 20 },
 						    { SIGKILL, 60000 } };
@@ -858,14 +883,12 @@ TEST(a_second_ladder_takes_the_place_of_the_first)
 	family_await(_metadata, family, 3);
 	ASSERT_EQ(0, family_stop(process, TREE, first, 2));
 	ASSERT_EQ(0, family_stop(process, TREE, second, 1));
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 60));
-	ASSERT_NO_EVENT(tracker);
+	nothing_for(_metadata, tracker, 60);
 	EXPECT_EQ(0, family_ended(family));
 	/* and nobody of it does who is freed */
 	ASSERT_EQ(0, family_stop(process, TREE, first, 2));
 	pidtrack_process_free(process);
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 60));
-	ASSERT_NO_EVENT(tracker);
+	nothing_for(_metadata, tracker, 60);
 	EXPECT_EQ(0, family_ended(family));
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
@@ -907,20 +930,20 @@ static void end_from_leaves(struct __test_metadata *_metadata)
 	family_end(_metadata, family);
 }
 
-TEST(where_descriptors_are_short_a_tree_ends_from_its_leaves)
+TEST_WANTS(where_descriptors_are_short_a_tree_ends_from_its_leaves, proc)
 {
 	end_from_leaves(_metadata);
 }
 
 /* Then it takes another descriptor to learn whose child one is. */
-TEST(from_its_leaves_it_ends_where_pidfds_do_not_tell_the_parent)
+TEST_WANTS(from_its_leaves_it_ends_where_pidfds_do_not_tell_the_parent, proc)
 {
 	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
 	end_from_leaves(_metadata);
 }
 
 /* None can be held: none is signalled, and the first not orphaned. */
-TEST(without_descriptors_nobody_is_signalled_who_has_children)
+TEST_WANTS(without_descriptors_nobody_is_signalled_who_has_children, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGKILL, 30 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);

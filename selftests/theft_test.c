@@ -414,6 +414,21 @@ static void dispose(int how)
 	sigaction(SIGCHLD, &actions[how], NULL);
 }
 
+/*
+ * Until the kernel has looked at what SIGCHLD is, which it does after the pidfd
+ * is readable, if but for a moment.
+ */
+static void await_disposed(const struct pidtrack_process *process, bool stays)
+{
+	int pidfd = pidtrack_process_pidfd(process);
+	siginfo_t info;
+
+	if (stays)
+		waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT);
+	while (!stays && !pidfd_is_reaped(pidfd))
+		sched_yield();
+}
+
 TEST(whatever_sigchld_is_before_and_after_an_end_it_is_told_truly)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -431,11 +446,7 @@ TEST(whatever_sigchld_is_before_and_after_an_end_it_is_told_truly)
 				dispose(ended);
 				gate_open(&gate);
 				process_await_exit(process);
-				if (ended) /* not only about to be */
-					while (!pidfd_is_reaped(
-						pidtrack_process_pidfd(
-							process)))
-						sched_yield();
+				await_disposed(process, !ended);
 				dispose(told);
 				ASSERT_NEXT(tracker, process, PIDTRACK_EXITED,
 					    PIDTRACK_EVENT_LAST,

@@ -152,7 +152,7 @@ static int do_all(struct worker *worker)
 	return 0;
 }
 
-TEST(eight_threads_do_everything_at_once_while_one_collects)
+TEST_WANTS(eight_threads_do_everything_at_once_while_one_collects, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, PIDTRACK_THREAD);
 	struct worker workers[THREADS];
@@ -281,7 +281,7 @@ static int count_threads(void)
 }
 
 /* A sanitizer may have one of its own. */
-TEST(there_is_a_thread_only_if_asked_for)
+TEST_WANTS(there_is_a_thread_only_if_asked_for, proc)
 {
 	struct pidtrack_options options =
 		PIDTRACK_OPTIONS(.flags = PIDTRACK_THREAD);
@@ -308,7 +308,7 @@ TEST(there_is_a_thread_only_if_asked_for)
 }
 
 /* Field SigBlk of each. */
-TEST(the_trackers_thread_takes_no_signal_but_sigchld)
+TEST_WANTS(the_trackers_thread_takes_no_signal_but_sigchld, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, PIDTRACK_THREAD);
 	DIR *dir = opendir("/proc/self/task");

@@ -115,7 +115,7 @@ TEST(it_can_be_attached_after_its_first_thread_ended)
 }
 
 /* Executing, it takes the place and the pid of the first. */
-TEST(a_process_whose_other_thread_executes_has_not_ended)
+TEST_WANTS(a_process_whose_other_thread_executes_has_not_ended, proc)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);

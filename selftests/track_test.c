@@ -237,12 +237,12 @@ static int take_by_wait(struct pidtrack *tracker,
 	return pidtrack_wait(tracker, 0, ret_event);
 }
 
-TEST(a_shim_is_a_zombie_until_the_next_call)
+TEST_WANTS(a_shim_is_a_zombie_until_the_next_call, proc)
 {
 	check_acknowledged(_metadata, pidtrack_next);
 }
 
-TEST(a_shim_is_a_zombie_until_the_next_wait)
+TEST_WANTS(a_shim_is_a_zombie_until_the_next_wait, proc)
 {
 	check_acknowledged(_metadata, take_by_wait);
 }

@@ -336,7 +336,7 @@ TEST(a_host_with_a_signalfd_is_told_of_its_own_children)
 	close(fd);
 }
 
-TEST(a_launch_leaves_a_pending_sigchld_to_the_hosts_signalfd)
+TEST_WANTS(a_launch_leaves_a_pending_sigchld_to_the_hosts_signalfd, proc)
 {
 	int i, fd = sigchld_open(_metadata);
 	struct pidtrack *tracker = tracker_start(_metadata, 0);

@@ -11,7 +11,7 @@
 #include "seccomp.h"
 #include "verified.h"
 
-TEST(a_shim_is_the_same_then_exited_then_gone)
+TEST_WANTS(a_shim_is_the_same_then_exited_then_gone, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -67,7 +67,7 @@ TEST(a_shim_is_the_same_then_exited_then_gone)
 
 /* By one that did not launch it, knows no more than the record, and has no
  * right to wait for it. */
-TEST(anybody_comes_to_the_same_verdict)
+TEST_WANTS(anybody_comes_to_the_same_verdict, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process;
@@ -97,7 +97,7 @@ TEST(anybody_comes_to_the_same_verdict)
 
 /* boxlite: "identity true for the shim, false for the caller itself", and
  * stop must not kill one whose start time is off by one. */
-TEST(a_start_time_off_by_one_is_anothers)
+TEST_WANTS(a_start_time_off_by_one_is_anothers, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_record *record;
@@ -124,7 +124,7 @@ TEST(a_start_time_off_by_one_is_anothers)
 }
 
 /* Of "4711\n8271123\n", written in place, there may be "4711\n827". */
-TEST(half_a_start_time_proves_nothing)
+TEST_WANTS(half_a_start_time_proves_nothing, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_record *record;
@@ -148,7 +148,7 @@ TEST(half_a_start_time_proves_nothing)
 }
 
 /* After an update its program has no name, and is still what it was. */
-TEST(a_program_that_was_deleted_still_has_its_path)
+TEST_WANTS(a_program_that_was_deleted_still_has_its_path, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -181,7 +181,7 @@ TEST(a_program_that_was_deleted_still_has_its_path)
 
 /* ---- only reading ---- */
 
-TEST(a_zombie_verified_can_be_waited_for)
+TEST_WANTS(a_zombie_verified_can_be_waited_for, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process;
@@ -219,7 +219,7 @@ TEST(a_zombie_verified_can_be_waited_for)
 }
 
 /* The sternest way to see that nobody was signalled, waited for or written. */
-TEST(verifying_signals_nobody_and_waits_for_nobody)
+TEST_WANTS(verifying_signals_nobody_and_waits_for_nobody, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process;
@@ -318,14 +318,15 @@ static void check_five(struct __test_metadata *_metadata, void *arg)
 	check_cost(_metadata, false, 5);
 }
 
-TEST(a_native_record_is_verified_by_three_system_calls_and_no_proc)
+TEST_WANTS(a_native_record_is_verified_by_three_system_calls_and_no_proc,
+	   boot_id)
 {
 	if (!works(PIDTRACK_FEATURE_HANDLE_OPEN))
 		SKIP(return, "no file handles of pidfds, Linux < 6.17");
 	apart(_metadata, check_three, NULL);
 }
 
-TEST(so_it_is_by_five_where_handles_cannot_be_opened)
+TEST_WANTS(so_it_is_by_five_where_handles_cannot_be_opened, boot_id)
 {
 	if (!works(PIDTRACK_FEATURE_PIDFS))
 		SKIP(return, "no pidfs, Linux < 6.9");
@@ -348,7 +349,7 @@ static void *ask(void *arg)
 	return NULL;
 }
 
-TEST(any_thread_may_ask_but_no_copy_of_a_fork)
+TEST_WANTS(any_thread_may_ask_but_no_copy_of_a_fork, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct asked asked = { .tracker = tracker };
@@ -415,7 +416,7 @@ static void verify_without_poll(struct __test_metadata *_metadata, void *arg)
 	pidtrack_free(tracker);
 }
 
-TEST(where_polling_is_refused_a_zombie_is_not_said_to_run)
+TEST_WANTS(where_polling_is_refused_a_zombie_is_not_said_to_run, boot_id)
 {
 	apart(_metadata, verify_without_poll, NULL);
 }
@@ -490,7 +491,7 @@ static void check_attached_child(struct __test_metadata *_metadata,
 	pidtrack_free(tracker);
 }
 
-TEST(a_child_attached_by_a_record_is_like_any_other)
+TEST_WANTS(a_child_attached_by_a_record_is_like_any_other, boot_id)
 {
 	int kind;
 
@@ -498,7 +499,7 @@ TEST(a_child_attached_by_a_record_is_like_any_other)
 		check_attached_child(_metadata, kind, false);
 }
 
-TEST(so_is_one_that_has_ended)
+TEST_WANTS(so_is_one_that_has_ended, boot_id)
 {
 	int kind;
 
@@ -506,7 +507,7 @@ TEST(so_is_one_that_has_ended)
 		check_attached_child(_metadata, kind, true);
 }
 
-TEST(an_observed_child_is_left_to_whoever_waits_for_it)
+TEST_WANTS(an_observed_child_is_left_to_whoever_waits_for_it, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process;
@@ -531,7 +532,7 @@ TEST(an_observed_child_is_left_to_whoever_waits_for_it)
 }
 
 /* As the host that comes after one that died finds it: no child of its own. */
-TEST(a_process_of_others_attached_by_a_record_is_like_any_other)
+TEST_WANTS(a_process_of_others_attached_by_a_record_is_like_any_other, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	int kind;
@@ -575,7 +576,7 @@ TEST(a_process_of_others_attached_by_a_record_is_like_any_other)
 	pidtrack_free(tracker);
 }
 
-TEST(what_attaching_does_not_know_is_refused)
+TEST_WANTS(what_attaching_does_not_know_is_refused, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_record *record;
@@ -662,7 +663,7 @@ static void verify_parts(struct __test_metadata *_metadata, void *arg)
 	pidtrack_free(tracker);
 }
 
-TEST(what_there_is_of_a_fingerprint_decides)
+TEST_WANTS(what_there_is_of_a_fingerprint_decides, boot_id)
 {
 	bool handles;
 
@@ -690,7 +691,7 @@ static void *exec_shim(void *arg)
 }
 
 /* Its first thread ends, and another goes on: a zombie in /proc, and alive. */
-TEST(a_process_without_its_first_thread_is_the_same)
+TEST_WANTS(a_process_without_its_first_thread_is_the_same, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_record *native, *boxlite;
@@ -729,7 +730,7 @@ TEST(a_process_without_its_first_thread_is_the_same)
 	pidtrack_free(tracker);
 }
 
-TEST(a_process_whose_thread_executes_is_the_same)
+TEST_WANTS(a_process_whose_thread_executes_is_the_same, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata), go = gate_make(_metadata);
@@ -789,7 +790,7 @@ record_of_other_boot(struct __test_metadata *_metadata,
 	return record_of_text(_metadata, "%s", text);
 }
 
-TEST(one_of_another_boot_is_told_so_live_or_not)
+TEST_WANTS(one_of_another_boot_is_told_so_live_or_not, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
@@ -871,7 +872,7 @@ TEST(a_number_older_than_this_boot_is_not_taken_at_its_word)
 }
 
 /* Somebody got the number after the file was written. */
-TEST(a_number_older_than_its_process_is_not_taken_at_its_word)
+TEST_WANTS(a_number_older_than_its_process_is_not_taken_at_its_word, boot_id)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_comparison found;

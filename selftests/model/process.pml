@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * One tracked process, from its start until the host has given it back, as
- * lib/process.c, lib/set.c and lib/handoff.c have it: what the kernel, a parent
- * or a thief do to it, in any order with what the tracker sees and the host
- * calls; exec at any time, and a SIGKILL of the host with a pin left.
+ * lib/process.c, seen.c, telling.c and handoff.c have it: what the kernel, a
+ * parent or a thief do to it, in any order with what the tracker sees and the
+ * host calls; exec at any time, and a SIGKILL of the host with a pin left.
  *
  * In all of it
  *

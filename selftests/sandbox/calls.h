@@ -141,7 +141,7 @@ static const struct call {
 	{ "prctl", SYS_prctl, EVERYBODYS, false, "" },
 	{ "prlimit64", SYS_prlimit64, EVERYBODYS, false, "" },
 	{ "read", SYS_read, EVERYBODYS, false, "proc" },
-	{ "readlink", SYS_readlink, ANYBODYS, false, "" },
+	{ "readlink", SYS_readlink, EVERYBODYS, false, "" },
 	{ "recvmsg", SYS_recvmsg, ANYBODYS, false, "" },
 	{ "renameat2", SYS_renameat2, ANYBODYS, false, "" },
 	{ "rt_sigaction", SYS_rt_sigaction, EVERYBODYS, false, "" },

@@ -8,7 +8,8 @@ counted, and "N passed, N failed, N skipped".
     cells.py BUILD SLOW WORD...
 
 WORD is a cell of launch.c, "calls" for all that refuse one call, "places" for
-all others, or a suite, a test, or its name without the backend.
+all others, or a suite, a test, or its name without the backend, also a suite
+with one: "system-epoll"; -TEST is left out.
 """
 import collections
 import json
@@ -56,11 +57,18 @@ class Build:
         said = self.run(self.launch, "--lost", cell).stdout.split()
         return dict(line.split("=") for line in said)
 
+    @staticmethod
+    def words_for(test):
+        name, _, backend = test["name"].rpartition("-")
+        suites = {suite.rpartition(":")[2] for suite in test["suite"]}
+        return (suites | {f"{suite}-{backend}" for suite in suites} |
+                {test["name"], name})
+
     def tests_of(self, words):
+        left_out = {word[1:] for word in words if word.startswith("-")}
         for test in self.tests:
-            suites = {suite.rpartition(":")[2] for suite in test["suite"]}
-            names = {test["name"], test["name"].rpartition("-")[0]}
-            if (suites | names) & words:
+            its = self.words_for(test)
+            if its & words and not its & left_out:
                 yield test["name"]
 
 
@@ -119,17 +127,14 @@ def split(build, words):
     """Into cells and words for tests."""
     groups = {"calls": [cell for cell in build.cells if "=" in cell],
               "places": [cell for cell in build.cells if "=" not in cell]}
-    known = {suite.rpartition(":")[2] for test in build.tests
-             for suite in test["suite"]}
-    for test in build.tests:
-        known |= {test["name"], test["name"].rpartition("-")[0]}
+    known = set().union(*map(build.words_for, build.tests))
     cells, tests = [], set()
     for word in words:
         if word in groups:
             cells += groups[word]
         elif all(part in build.cells for part in word.split("+")):
             cells.append(word)
-        elif word in known:
+        elif word.removeprefix("-") in known:
             tests.add(word)
         else:
             sys.exit(f"FAILED   no such sandbox, suite or test: {word}\n"
