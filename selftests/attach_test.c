@@ -416,20 +416,16 @@ TEST(what_is_no_pidfd_is_refused)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_process *process = NULL;
-	int pipe_fds[2], directory, path;
+	int pipe_fds[2], path;
 	struct child child;
 
 	ASSERT_EQ(0, child_start(&child));
 	ASSERT_EQ(0, pipe2(pipe_fds, O_CLOEXEC));
-	directory = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ASSERT_GE(directory, 0);
-	path = open("/proc/self/stat", O_PATH | O_CLOEXEC);
+	path = open("/dev/null", O_PATH | O_CLOEXEC);
 	EXPECT_EQ(-EBADF, pidtrack_attach_pidfd(tracker, -1, 0, &process));
 	EXPECT_EQ(-EBADF, pidtrack_attach_pidfd(tracker, 9999, 0, &process));
 	EXPECT_EQ(-EBADF,
 		  pidtrack_attach_pidfd(tracker, pipe_fds[0], 0, &process));
-	EXPECT_EQ(-EBADF,
-		  pidtrack_attach_pidfd(tracker, directory, 0, &process));
 	EXPECT_EQ(-EBADF, pidtrack_attach_pidfd(tracker, path, 0, &process));
 	EXPECT_EQ(-EBADF, pidtrack_attach_pidfd(tracker, pidtrack_fd(tracker),
 						0, &process));
@@ -438,10 +434,25 @@ TEST(what_is_no_pidfd_is_refused)
 	EXPECT_NULL(process);
 	EXPECT_EQ(0, tracker_statistics(tracker).tracked);
 	close(path);
-	close(directory);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 	child_end(&child);
+	pidtrack_free(tracker);
+}
+
+/* For which pidfd_send_signal(2) takes it. */
+TEST_WANTS(a_directory_of_proc_is_no_pidfd, proc)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	int directory = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ASSERT_GE(directory, 0);
+	EXPECT_EQ(-EBADF,
+		  pidtrack_attach_pidfd(tracker, directory, 0, &process));
+	EXPECT_NULL(process);
+	EXPECT_EQ(0, tracker_statistics(tracker).tracked);
+	close(directory);
 	pidtrack_free(tracker);
 }
 
@@ -484,7 +495,7 @@ static struct pidtrack *tracker_without_pidfs(struct __test_metadata *_metadata)
 	return tracker_start(_metadata, 0);
 }
 
-TEST(want_of_descriptors_is_not_a_process_that_is_gone)
+TEST_WANTS(want_of_descriptors_is_not_a_process_that_is_gone, proc)
 {
 	struct pidtrack *tracker = tracker_without_pidfs(_metadata);
 	struct pidtrack_process *process = NULL;
@@ -512,6 +523,17 @@ TEST(want_of_descriptors_is_not_a_process_that_is_gone)
 }
 
 /* So some kernels say while it ends; an argument that is wrong is none. */
+TEST(without_pidfs_a_process_is_not_attached_by_its_inode)
+{
+	struct pidtrack *tracker = tracker_without_pidfs(_metadata);
+	struct pidtrack_process *process = NULL;
+
+	EXPECT_EQ(-EOPNOTSUPP,
+		  pidtrack_attach(tracker, getpid(), 1, 0, &process));
+	EXPECT_NULL(process);
+	pidtrack_free(tracker);
+}
+
 TEST(one_that_the_kernel_calls_invalid_is_gone)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -525,7 +547,7 @@ TEST(one_that_the_kernel_calls_invalid_is_gone)
 	pidtrack_free(tracker);
 }
 
-TEST(a_process_that_proc_hides_is_tracked_without_a_fingerprint)
+TEST_WANTS(a_process_that_proc_hides_is_tracked_without_a_fingerprint, proc)
 {
 	struct pidtrack *tracker = tracker_without_pidfs(_metadata);
 	char text[PIDTRACK_FINGERPRINT_MAX];

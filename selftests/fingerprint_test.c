@@ -767,6 +767,17 @@ TEST(the_furthest_time_namespaces_are_compared_without_overflow)
 	EXPECT_NE(PIDTRACK_VERDICT_SAME, verdict_of(&b, &a));
 }
 
+TEST(the_furthest_start_times_are_compared_without_overflow)
+{
+	struct pt_fingerprint a = known(), b = known();
+
+	a.has = b.has &= ~PT_HAS_INODE;
+	a.start = 0;
+	b.start = UINT64_C(1) << 63;
+	EXPECT_EQ(PIDTRACK_VERDICT_REUSED, verdict_of(&a, &b));
+	EXPECT_EQ(PIDTRACK_VERDICT_REUSED, verdict_of(&b, &a));
+}
+
 /* ---- taken of processes ---- */
 
 TEST(looking_at_ourselves_is_as_others_see_us)

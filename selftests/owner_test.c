@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include "seccomp.h"
 #include "tracked.h"
 
 /* ---- one owner ---- */
@@ -400,6 +401,59 @@ TEST(an_owner_without_descriptors_frees_and_asks_and_takes_events_later)
 	if (r > 0)
 		pidtrack_process_free(event->process);
 	check_left(_metadata, &owner, SHIMS - 1 - (r > 0));
+	pidtrack_free(owner.tracker);
+}
+
+/* By a thread of its own, which ends, too: a filter is for good. */
+static void *ask_in_vain(void *arg)
+{
+	struct owner *owner = arg;
+	struct __test_metadata *_metadata = owner->_metadata;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"));
+	struct pidtrack_process *none = NULL;
+	const struct pidtrack_event *event;
+	int fd = -1;
+
+	owner->id = thread_id();
+	ASSERT_EQ(0, seccomp_refuse(SYS_io_uring_setup, ENOMEM));
+	EXPECT_EQ(-ENOMEM, pidtrack_next(owner->tracker, &event));
+	EXPECT_EQ(-ENOMEM,
+		  pidtrack_spawn(owner->tracker, &options, &none, NULL));
+	EXPECT_EQ(-ENOMEM, pidtrack_process_notify(owner->processes[1],
+						   1U << PIDTRACK_STOPPED));
+	EXPECT_EQ(-ENOMEM, pidtrack_process_stop(owner->processes[1], NULL));
+	EXPECT_EQ(-ENOMEM, pidtrack_handoff_prepare(owner->tracker, &fd));
+	EXPECT_NULL(none);
+	EXPECT_EQ(-1, fd);
+	return NULL;
+}
+
+/* Nothing is done by halves: nobody is launched, nor signalled. */
+TEST(what_an_owner_without_a_ring_asks_for_is_done_by_the_next)
+{
+	struct owner owner = { .n_taken = 0 };
+	struct pidtrack_process *process;
+	int fds;
+
+	owner_run_and_end(_metadata, &owner);
+	process = owner.processes[1];
+	fds = fds_count();
+	if (!tracker_is_on_ring(owner.tracker))
+		SKIP(goto end, "an epoll is any thread's");
+	ASSERT_EQ(0, pthread_create(&owner.thread, NULL, ask_in_vain, &owner));
+	pthread_join(owner.thread, NULL);
+	thread_await_gone(owner.id);
+	EXPECT_EQ(fds, fds_count());
+	EXPECT_EQ(SHIMS, tracker_statistics(owner.tracker).tracked);
+	ASSERT_EQ(0, pidtrack_process_notify(process, 1U << PIDTRACK_STOPPED));
+	ASSERT_EQ(0, pidtrack_process_signal(process, SIGSTOP));
+	ASSERT_NEXT(owner.tracker, process, PIDTRACK_STOPPED, 0,
+		    PIDTRACK_SOURCE_WAITED, SIGSTOP << 8 | 0x7f);
+	ASSERT_EQ(0, pidtrack_process_signal(process, SIGCONT));
+end:
+	gate_open(&owner.gate);
+	check_left(_metadata, &owner, SHIMS);
 	pidtrack_free(owner.tracker);
 }
 

@@ -54,7 +54,7 @@ static int write_record(FIXTURE_DATA(record) * self)
 
 /* ---- what is in it ---- */
 
-TEST_F(record, it_leads_back_to_its_process)
+TEST_F_WANTS(record, it_leads_back_to_its_process, boot_id)
 {
 	struct pidtrack_record *record;
 	struct stat st;
@@ -77,7 +77,7 @@ TEST_F(record, it_leads_back_to_its_process)
 }
 
 /* Attached by its number alone, this once. */
-TEST_F(record, a_legacy_one_is_rewritten_with_full_evidence)
+TEST_F_WANTS(record, a_legacy_one_is_rewritten_with_full_evidence, boot_id)
 {
 	static const char *const endings[] = { "\n", "\n\nservices-mux-v1\n" };
 	size_t i;
@@ -112,7 +112,7 @@ TEST_F(record, a_legacy_one_is_rewritten_with_full_evidence)
 	}
 }
 
-TEST_F(record, a_process_of_others_has_one_too)
+TEST_F_WANTS(record, a_process_of_others_has_one_too, boot_id)
 {
 	struct pidtrack_record_options options =
 		PIDTRACK_RECORD_OPTIONS(.path = self->path.text);
@@ -133,7 +133,47 @@ TEST_F(record, a_process_of_others_has_one_too)
 	foreign_end(&foreign);
 }
 
-TEST_F(record, label_and_payload_are_those_given)
+/* Its status comes with its being reaped, and is what is written down. */
+TEST_F_WANTS(record,
+	     of_a_zombie_of_others_the_end_is_recorded_once_it_is_reaped,
+	     boot_id)
+{
+	struct pidtrack_record_options options =
+		PIDTRACK_RECORD_OPTIONS(.path = self->path.text,
+					.flags = PIDTRACK_RECORD_WITH_EXIT);
+	struct path path = path_in(&self->directory, "record.exit");
+	const struct pidtrack_event *event = NULL;
+	struct pidtrack_ending ending = { 0 };
+	struct pidtrack_process *process = NULL;
+	struct pidtrack_record *record;
+	struct foreign foreign;
+
+	if (!works(PIDTRACK_FEATURE_EXIT_INFO))
+		SKIP(return, "no exit info, Linux < 6.15");
+	self->shims = 2;
+	ASSERT_EQ(0, foreign_start(&foreign));
+	ASSERT_EQ(0, pidtrack_attach(self->tracker, foreign.child.pid, 0, 0,
+				     &process));
+	ASSERT_EQ(0, child_exit(&foreign.child, 6));
+	ASSERT_EQ(1, pidtrack_wait(self->tracker, awhile_ms(), &event));
+	ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+	EXPECT_EQ(0, pidtrack_process_record(process, &options));
+	EXPECT_NE(0, access(path.text, F_OK));
+
+	ASSERT_EQ(6 << 8, foreign_reap(&foreign));
+	ASSERT_EQ(1, pidtrack_wait(self->tracker, awhile_ms(), &event));
+	ASSERT_EQ(PIDTRACK_REAPED, event->kind);
+	record = record_at(_metadata, self->path.text);
+	EXPECT_EQ(0, pidtrack_ending_read(self->path.text, record, &ending,
+					  sizeof(ending)));
+	EXPECT_EQ(6 << 8, ending.status);
+	pidtrack_record_free(record);
+	pidtrack_process_free(process);
+	child_close(&foreign.child);
+	foreign_end(&foreign);
+}
+
+TEST_F_WANTS(record, label_and_payload_are_those_given, boot_id)
 {
 	struct pidtrack_record_options options =
 		PIDTRACK_RECORD_OPTIONS(.path = self->path.text,
@@ -152,7 +192,7 @@ TEST_F(record, label_and_payload_are_those_given)
 	pidtrack_record_free(record);
 }
 
-TEST_F(record, the_label_is_the_processs_unless_another_is_given)
+TEST_F_WANTS(record, the_label_is_the_processs_unless_another_is_given, boot_id)
 {
 	struct path other = path_in(&self->directory, "other");
 	struct pidtrack_record_options options =
@@ -174,7 +214,7 @@ TEST_F(record, the_label_is_the_processs_unless_another_is_given)
 	self->shims++;
 }
 
-TEST_F(record, of_a_zombie_it_says_exited_and_of_one_reaped_gone)
+TEST_F_WANTS(record, of_a_zombie_it_says_exited_and_of_one_reaped_gone, boot_id)
 {
 	struct pidtrack_record *record;
 
@@ -195,7 +235,7 @@ TEST_F(record, of_a_zombie_it_says_exited_and_of_one_reaped_gone)
 
 /* ---- where it is ---- */
 
-TEST_F(record, its_mode_is_nobodys_mask)
+TEST_F_WANTS(record, its_mode_is_nobodys_mask, boot_id)
 {
 	static const mode_t masks[] = { 0, 0777, 0277 };
 	struct stat st;
@@ -210,7 +250,7 @@ TEST_F(record, its_mode_is_nobodys_mask)
 	}
 }
 
-TEST_F(record, a_link_is_replaced_and_its_target_left_alone)
+TEST_F_WANTS(record, a_link_is_replaced_and_its_target_left_alone, boot_id)
 {
 	struct path target = path_in(&self->directory, "target");
 	struct stat st;
@@ -225,7 +265,7 @@ TEST_F(record, a_link_is_replaced_and_its_target_left_alone)
 }
 
 /* Who has the one before open still has that. */
-TEST_F(record, one_before_is_replaced_as_a_whole)
+TEST_F_WANTS(record, one_before_is_replaced_as_a_whole, boot_id)
 {
 	struct path link_path = path_in(&self->directory, "link");
 
@@ -237,7 +277,7 @@ TEST_F(record, one_before_is_replaced_as_a_whole)
 	EXPECT_STREQ("link record ", directory_list(&self->directory));
 }
 
-TEST_F(record, whoever_reads_it_meanwhile_reads_one_or_the_other)
+TEST_F_WANTS(record, whoever_reads_it_meanwhile_reads_one_or_the_other, boot_id)
 {
 	enum { TIMES = 300 };
 	static const char *const labels[] = { "web", "a longer one, of db" };
@@ -266,7 +306,7 @@ TEST_F(record, whoever_reads_it_meanwhile_reads_one_or_the_other)
 	EXPECT_STREQ("record ", directory_list(&self->directory));
 }
 
-TEST_F(record, it_may_be_synchronous)
+TEST_F_WANTS(record, it_may_be_synchronous, boot_id)
 {
 	struct pidtrack_record_options options =
 		PIDTRACK_RECORD_OPTIONS(.path = self->path.text,
@@ -295,7 +335,7 @@ static void expect_options(struct __test_metadata *_metadata,
 #define OPTIONS(...) \
 	(struct pidtrack_record_options) PIDTRACK_RECORD_OPTIONS(__VA_ARGS__)
 
-TEST_F(record, what_makes_no_sense_is_refused)
+TEST_F_WANTS(record, what_makes_no_sense_is_refused, boot_id)
 {
 	const char *path = self->path.text;
 	static char text[1100];
@@ -333,7 +373,7 @@ TEST_F(record, what_makes_no_sense_is_refused)
 		  pidtrack_process_record(self->process, &larger.options));
 }
 
-TEST_F(record, a_place_where_none_can_be_is_refused)
+TEST_F_WANTS(record, a_place_where_none_can_be_is_refused, boot_id)
 {
 	char name[260] = "";
 
@@ -389,7 +429,8 @@ static void fill(const char *path)
 }
 
 /* A file system of our own, full, and then read-only. */
-TEST_F(record, on_a_full_or_a_read_only_one_the_record_before_stays)
+TEST_F_WANTS(record, on_a_full_or_a_read_only_one_the_record_before_stays,
+	     boot_id)
 {
 	char filler[128];
 
@@ -408,7 +449,7 @@ TEST_F(record, on_a_full_or_a_read_only_one_the_record_before_stays)
 	ASSERT_EQ(0, umount(self->directory.path));
 }
 
-TEST_F(record, beyond_a_limit_of_the_hosts_the_one_before_stays)
+TEST_F_WANTS(record, beyond_a_limit_of_the_hosts_the_one_before_stays, boot_id)
 {
 	struct rlimit before, limit;
 
@@ -423,7 +464,8 @@ TEST_F(record, beyond_a_limit_of_the_hosts_the_one_before_stays)
 	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &before));
 }
 
-TEST_F(record, without_the_right_to_write_it_the_one_before_stays)
+TEST_F_WANTS(record, without_the_right_to_write_it_the_one_before_stays,
+	     boot_id)
 {
 	if (geteuid())
 		SKIP(return, "wants root");
@@ -444,9 +486,7 @@ static void record_without_proc(struct __test_metadata *_metadata, void *arg)
 	struct pidtrack *tracker;
 	struct gate gate = gate_make(_metadata);
 
-	if (unshare(CLONE_NEWNS) ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", "/proc", "tmpfs", 0, NULL))
+	if (!proc_hide())
 		SKIP(return, "no mounts of our own: %s", strerror(errno));
 	tracker = tracker_start(_metadata, 0);
 	process = shim_start_at(_metadata, tracker, &gate, 7);

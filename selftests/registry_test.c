@@ -488,6 +488,17 @@ TEST_F(place, a_directory_that_is_removed_ends_it)
 	expect_end(_metadata, self->registry, -ENOENT);
 }
 
+TEST_F(place, a_directory_that_is_removed_ends_a_scan)
+{
+	const struct pidtrack_found *found = NULL;
+
+	self->registry = registry_open(_metadata, self->dir, 0);
+	ASSERT_EQ(0, empty_it(self->dir));
+	EXPECT_EQ(-ENOENT,
+		  pidtrack_registry_next(self->registry, NULL, &found));
+	EXPECT_NULL(found);
+}
+
 TEST_F(place, a_directory_that_is_moved_ends_it)
 {
 	char moved[64];

@@ -88,6 +88,31 @@ TEST(what_contradicts_itself_is_refused)
 	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
 }
 
+TEST(one_that_is_bound_dies_by_sigkill_or_nothing)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .flags = PIDTRACK_SPAWN_BOUND,
+				       .parent_death_signal = SIGTERM);
+
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+}
+
+TEST(a_leader_of_a_session_joins_no_group)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .flags = PIDTRACK_SPAWN_PGID |
+						PIDTRACK_SPAWN_SETSID);
+
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+	options.flags = PIDTRACK_SPAWN_PGID | PIDTRACK_SPAWN_DETACHED;
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+	options.flags = PIDTRACK_SPAWN_PGID;
+	options.pgid = -1;
+	spawn_fails(_metadata, &options, -EINVAL, PIDTRACK_STAGE_OPTIONS);
+}
+
 TEST(what_is_to_be_kept_wants_a_label_and_a_place)
 {
 	struct pidtrack_spawn_options options =

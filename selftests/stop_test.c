@@ -295,6 +295,42 @@ static void *owner_run(void *arg)
 	return NULL;
 }
 
+/* Who is freed while others are told of leaves the list as it was. */
+TEST(of_several_whose_time_is_up_the_freed_are_not_told)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 1 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata), other = gate_make(_metadata);
+	struct pidtrack_process *shims[4];
+	int64_t end;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		shims[i] = shim_start_at(_metadata, tracker,
+					 i == 1 ? &other : &gate, i);
+		ASSERT_EQ(0, stop(shims[i], steps, N_STEPS(steps)));
+	}
+	/* all at once, however late the first was begun */
+	end = harness_now_ms() + 2;
+	while (harness_now_ms() <= end)
+		sched_yield();
+	next_is(_metadata, tracker, shims[0], PIDTRACK_STOP_TIMED_OUT, 0);
+	pidtrack_process_free(shims[2]); /* between two */
+	pidtrack_process_free(shims[3]); /* the last */
+	next_is(_metadata, tracker, shims[1], PIDTRACK_STOP_TIMED_OUT, 0);
+	ASSERT_NO_EVENT(tracker);
+
+	/* the end of the list is where the next is put */
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, shims[0], 0);
+	gate_open(&other);
+	ASSERT_EXITED(tracker, shims[1], 1 << 8);
+	ASSERT_NO_EVENT(tracker);
+	while (child_is_any())
+		ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
 TEST(a_ladder_goes_on_when_its_thread_has_ended)
 {
 	struct owner owner = { ._metadata = _metadata,

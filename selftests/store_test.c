@@ -32,9 +32,16 @@ FIXTURE(store)
 
 FIXTURE_SETUP(store)
 {
+	/* to hold 100, and to move some of a service up */
+	const char *wanting = wants_descriptors();
+
 	pidtrack_free(tracker_start(_metadata, 0)); /* that skips */
 	if (!works(PIDTRACK_FEATURE_PIDFS))
 		SKIP(return, "no pidfs: Linux < 6.9");
+	if (!wanting)
+		wanting = wants_proc(); /* to count them */
+	if (wanting)
+		SKIP(return, "%s", wanting);
 	directory_make(_metadata, &self->directory);
 	self->socket = path_in(&self->directory, "socket");
 	self->service.control = -1;
@@ -416,6 +423,7 @@ TEST_STORE(in_namespaces_of_its_own_it_is_stored_too)
 	struct life life;
 	pid_t pid;
 
+	SKIP_WITHOUT_NAMESPACES(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
 	self->namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
 	pid = kill_host(_metadata, self);
 	life = live(_metadata, self, find_web_running);
@@ -727,7 +735,8 @@ TEST_STORE(a_shim_whose_host_is_killed_before_it_executes_is_recovered)
 
 	listener = seccomp_stop_exec();
 	if (listener < 0)
-		SKIP(return, "no listener of seccomp, Linux < 5.5");
+		SKIP(return,
+			   "no listener of seccomp: Linux < 5.5, or valgrind");
 	life = live(_metadata, self, launch_and_stop);
 	pid = seccomp_stopped(listener, &id);
 	ASSERT_GT(pid, 0);
@@ -1032,6 +1041,56 @@ TEST_HOLD(where_it_was_begun_anew_it_is_given_all_again)
 	await_stored(_metadata, self, 0);
 }
 
+/* Nobody more is launched before all who were there are there again. */
+static void lose_it_twice(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	const struct pidtrack_event *event;
+	int ends = 0;
+
+	start_web(_metadata, tracker, life);
+	start(_metadata, tracker, life, "db", 5);
+	say(_metadata, life, 0);
+	hear(_metadata, life);
+	fail(_metadata, tracker, life, "log", SHIM("exit", "7"), -ENOSPC,
+	     PIDTRACK_STAGE_KEEP);
+	say(_metadata, life, 0);
+	hear(_metadata, life);
+	start(_metadata, tracker, life, "log", 6);
+	say(_metadata, life, 0);
+	while (ends < 3) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		ends += event->flags & PIDTRACK_EVENT_LAST ? 1 : 0;
+	}
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+TEST_HOLD(where_it_has_no_room_any_more_it_is_given_all_the_next_time)
+{
+	struct life life = live(_metadata, self, lose_it_twice);
+	const int max = self->max;
+
+	hear(_metadata, &life); /* web */
+	hear(_metadata, &life); /* and db */
+	end_hold(self, SIGKILL);
+	self->max = 1;
+	if (!begin_hold(_metadata, self))
+		return;
+	say(_metadata, &life, 0);
+	hear(_metadata, &life);
+	end_hold(self, SIGKILL);
+	self->max = max;
+	if (!begin_hold(_metadata, self))
+		return;
+	say(_metadata, &life, 0);
+	hear(_metadata, &life);
+	EXPECT_EQ(3, stored_count(_metadata, self));
+	gate_open(&self->gate);
+	life_end(_metadata, &life);
+	await_stored(_metadata, self, 0);
+}
+
 static void hand_over(struct __test_metadata *_metadata, struct life *life)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
@@ -1209,24 +1268,33 @@ TEST_HOLD(of_one_that_is_pinned_too_the_payload_is_not_lost)
 	EXPECT_EQ(1, mounts_at(self->room.path));
 }
 
-/* Stores the process that calls it, not by the library. */
+static uint64_t own_inode(struct __test_metadata *_metadata)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct stat file;
+
+	ASSERT_EQ(0, fstat(pidfd, &file));
+	close(pidfd);
+	return file.st_ino;
+}
+
+/* Stores the process that calls it, as @inode, not by the library. */
 static void store_by_hand(struct __test_metadata *_metadata,
-			  FIXTURE_DATA(store) * self, const char *payload)
+			  FIXTURE_DATA(store) * self, uint64_t inode,
+			  const char *payload)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	static struct service_message answer;
 	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	char text[256];
-	struct stat file;
 	int fd, n;
 
-	ASSERT_EQ(0, fstat(pidfd, &file));
 	memcpy(name.sun_path, self->socket.text, strlen(self->socket.text));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	ASSERT_EQ(0, connect(fd, (struct sockaddr *)&name, sizeof(name)));
 	n = snprintf(text, sizeof(text),
 		     "TAG=1\nFDSTORE=1\nFDNAME=pidtrack.%llu.web\nPAYLOAD=%s",
-		     (unsigned long long)file.st_ino, payload);
+		     (unsigned long long)inode, payload);
 	ASSERT_EQ(n, service_send(fd, text, (size_t)n, &pidfd, 1));
 	ASSERT_GT(service_receive(fd, &answer), 0);
 	EXPECT_STREQ("TAG=1\nERRNO=0\n", answer.text);
@@ -1251,8 +1319,34 @@ TEST_HOLD(a_payload_that_cannot_be_read_is_none_and_hides_nobody)
 {
 	struct life life;
 
-	store_by_hand(_metadata, self, "50%");
+	store_by_hand(_metadata, self, own_inode(_metadata), "50%");
 	life = live(_metadata, self, find_parent);
+	life_end(_metadata, &life);
+}
+
+static void find_another(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_recovery *recovery = NULL;
+
+	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
+	ASSERT_EQ(1, pidtrack_recovery_next(recovery, &recovered));
+	EXPECT_EQ(-ESTALE, recovered->error);
+	EXPECT_NULL(recovered->process);
+	EXPECT_STREQ("another process has its name",
+		     recovered->comparison->reason);
+	pidtrack_recovery_free(recovery);
+	EXPECT_EQ(0, tracker_statistics(tracker).tracked);
+	pidtrack_free(tracker);
+}
+
+TEST_HOLD(another_process_of_the_name_is_not_taken_for_the_one)
+{
+	struct life life;
+
+	store_by_hand(_metadata, self, own_inode(_metadata) + 1, "");
+	life = live(_metadata, self, find_another);
 	life_end(_metadata, &life);
 }
 
@@ -1305,8 +1399,21 @@ static size_t answer_badly(uint32_t *seed, const char *asked, char text[512],
 	return n;
 }
 
+/* There is always more of the list, from where it was asked for. */
+static size_t answer_endlessly(uint32_t *seed, const char *asked,
+			       char text[512], bool *ret_waited_for)
+{
+	(void)seed;
+	*ret_waited_for = true;
+	return (size_t)snprintf(text, 64, "TAG=%llu\nERRNO=0\nNEXT=7\n",
+				strtoull(strstr(asked, "TAG=") + 4, NULL, 10));
+}
+
+typedef size_t (*answer)(uint32_t *seed, const char *asked, char text[512],
+			 bool *ret_waited_for);
+
 /* Serves one host, then the next; greets well, ends with @control. */
-static void serve_badly(int listener, int control, uint32_t seed)
+static void serve_badly(int listener, int control, uint32_t seed, answer answer)
 {
 	static struct service_message message;
 	char text[512];
@@ -1337,7 +1444,7 @@ static void serve_badly(int listener, int control, uint32_t seed)
 			close(message.fds[--message.n_fds]);
 		if (!strstr(message.text, "TAG="))
 			continue;
-		n = answer_badly(&seed, message.text, text, &waited_for);
+		n = answer(&seed, message.text, text, &waited_for);
 		if (!strncmp(message.text, "HELLO", 5))
 			n = (size_t)sprintf(text, "TAG=%s\nERRNO=0\n",
 					    strstr(message.text, "TAG=") + 4);
@@ -1381,7 +1488,20 @@ static void meet_bad_answers(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F(store, bad_answers_are_errors_and_lose_no_descriptor)
+static void meet_no_end(struct __test_metadata *_metadata, struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	struct pidtrack_recovery *recovery = NULL;
+
+	EXPECT_EQ(-EBADMSG, pidtrack_recover(tracker, &recovery));
+	EXPECT_NULL(recovery);
+	pidtrack_free(tracker);
+}
+
+static void meet_badly(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(store) * self, answer answer,
+		       void (*run)(struct __test_metadata *_metadata,
+				   struct life *life))
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	uint32_t seed = (uint32_t)now_ms();
@@ -1398,16 +1518,26 @@ TEST_F(store, bad_answers_are_errors_and_lose_no_descriptor)
 	pid = fork();
 	if (!pid) {
 		close(control[1]);
-		serve_badly(listener, control[0], seed);
+		serve_badly(listener, control[0], seed, answer);
 	}
 	close(listener);
 	close(control[0]);
 	self->where = self->socket.text;
 	self->gate = gate_make(_metadata);
-	life = live(_metadata, self, meet_bad_answers);
+	life = live(_metadata, self, run);
 	life_end(_metadata, &life);
 	close(control[1]);
 	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST_F(store, bad_answers_are_errors_and_lose_no_descriptor)
+{
+	meet_badly(_metadata, self, answer_badly, meet_bad_answers);
+}
+
+TEST_F(store, a_list_that_comes_to_no_end_is_an_error)
+{
+	meet_badly(_metadata, self, answer_endlessly, meet_no_end);
 }
 
 /* Listens as somebody else, and greets everybody. */
@@ -1530,7 +1660,40 @@ TEST_F(store, a_service_has_its_manager_at_an_abstract_address_too)
 	await_stored(_metadata, self, 0);
 }
 
-/* NotifyAccess=main will do for who may speak for his children. */
+/* Whether a message may be sent in the name of our parent; else errno says. */
+static bool may_speak_for_another(struct __test_metadata *_metadata)
+{
+	_Alignas(struct cmsghdr) char
+		control[CMSG_SPACE(sizeof(struct ucred))] = { 0 };
+	const struct ucred parent = { getppid(), getuid(), getgid() };
+	struct iovec part = { (char *)"-", 1 };
+	struct msghdr header = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *as = CMSG_FIRSTHDR(&header);
+	int pair[2], error;
+	ssize_t n;
+
+	as->cmsg_level = SOL_SOCKET;
+	as->cmsg_type = SCM_CREDENTIALS;
+	as->cmsg_len = CMSG_LEN(sizeof(parent));
+	memcpy(CMSG_DATA(as), &parent, sizeof(parent));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	n = sendmsg(pair[0], &header, 0);
+	error = errno;
+	close(pair[0]);
+	close(pair[1]);
+	errno = error;
+	return n == 1;
+}
+
+/*
+ * NotifyAccess=main will do for who may speak for his children.  For who may
+ * not it has to be "all": nothing tells him whether he was heard.
+ */
 TEST_F(store, a_shim_is_given_in_the_name_of_its_host)
 {
 	const struct service_options options = { .max = 100,
@@ -1538,8 +1701,9 @@ TEST_F(store, a_shim_is_given_in_the_name_of_its_host)
 	struct life life;
 	pid_t pid;
 
-	if (geteuid() != 0)
-		SKIP(return, "nobody may speak for another: not root");
+	if (!may_speak_for_another(_metadata))
+		SKIP(return, "nobody may speak for another here: %s",
+			   strerror(errno));
 	service_start(_metadata, &self->service, self->socket.text, &options);
 	self->where = PIDTRACK_STORE_SERVICE;
 	self->gate = gate_make(_metadata);
