@@ -14,6 +14,7 @@ packages_to_build=(
 	'pkg-config|command -v pkg-config'
 	'liburing-dev|pkg-config --exists "liburing >= 2.3"'
 	'libcap-dev|pkg-config --exists "libcap >= 2.66"'
+	'libncurses-dev|pkg-config --exists ncurses'
 )
 packages_to_test=(
 	"${packages_to_build[@]}"

@@ -84,10 +84,10 @@ prepare_paste()
 	END
 	cat >>"$work/bin/sleep" <<-'END'
 	for try in $(seq 300); do
-		for process in /proc/[0-9]*; do
+		# all at once: others may have thousands
+		for process in $(grep -lszx wait /proc/[0-9]*/cmdline); do
+			process=${process%/cmdline}
 			[ "$(readlink "$process/cwd")" = "$PWD" ] &&
-				tr '\0' ' ' <"$process/cmdline" |
-				grep -q 'pidtrack wait ' &&
 				readlink "$process"/fd/* | grep -q pidfd &&
 				exit
 		done 2>/dev/null
@@ -200,9 +200,9 @@ shows()
 shows_the_tool()
 {
 	pasted 6 "$1" || return 1
-	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"event":"attached",' \
+	shows '^/ 80$' '^3$' '^100$' ' same: ' '^{"schema":1,"event":"attached",' \
 		'^web.record +same ' \
-		'^build/shims/web.record same: ' '^{"event":"verified",.*"label":"web"' \
+		'^build/shims/web.record same: ' '^{"schema":1,"event":"verified",.*"label":"web"' \
 		'^build/shims/web.record gone: ' \
 		' attached running ' ' (exited|reaped) signal SIGTERM ' \
 		'^143$' ' gone: ' '^FEATURE ' '^at least the floor$'

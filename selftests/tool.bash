@@ -8,7 +8,8 @@
 # name says, and runs in a process and a directory of its own.  Processes are
 # waited for by fifos and by the tool itself, never by sleeping.
 #
-# PIDTRACK: the tool; PIDTRACK_TEST_SHIM: the shim to launch.
+# PIDTRACK: the tool; PIDTRACK_TEST_SHIM: the shim to launch;
+# PIDTRACK_TEST_MANUAL: the tool's page, or that beside the sources.
 # Argument: the name of one test, to run that alone and see what it says.
 
 set -u
@@ -30,6 +31,7 @@ fi
 PIDTRACK=$(realpath "$PIDTRACK")
 SHIM=$(realpath "$PIDTRACK_TEST_SHIM")
 SELF=$(realpath "$0")
+MANUAL=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
 NL=$'\n' ESC=$'\033'
 
 # ---- what tests are written with ----
@@ -163,6 +165,34 @@ waited() {
 	wait $waiting || code=$?
 }
 
+# Begins "watch $*" in the background: its lines on descriptor 8.
+begin_watch() {
+	mkfifo lines
+	"$PIDTRACK" watch "$@" >lines 2>err 9>&- &
+	watching=$!
+	exec 8<lines
+	rm lines
+}
+
+next_line() {
+	read -r -t 20 -u 8 out || die "no further line"
+}
+
+# After its directory was removed.
+watched() {
+	code=0
+	wait $watching || code=$?
+	out='' err=$(<err)
+}
+
+# Another process with a record, until it is killed: $other, and $other_host
+launch_other() {
+	"$PIDTRACK" run --record "$1" "$SHIM" pause 9>&- 8<&- &
+	other_host=$!
+	until [[ -s $1 ]]; do :; done
+	other=$(head -n 1 "$1")
+}
+
 # The same with a record of it, a.record, and a label: $pid, and $host, which
 # passes its status on.
 hold_recorded() {
@@ -226,6 +256,58 @@ cgroup2() {
 	cgroup=$place/pidtrack-tool-test-$$
 	mkdir "$cgroup" 2>/dev/null || skip "no right to make a cgroup"
 	trap 'rmdir "$cgroup"' EXIT
+}
+
+# ---- on a terminal ----
+
+need_manual() {
+	[[ -r $MANUAL ]] || skip "no manual beside the test"
+}
+
+need_table() {
+	"$PIDTRACK" watch --help | grep -q '^A table in the foreground' ||
+		skip "built without ncurses"
+}
+
+# Runs "$*" on a terminal, of $ROWS rows and $WIDTH columns; who asks what is on
+# it has descriptors 5 and 6.
+on_terminal() {
+	coproc SCREEN {
+		exec python3 "$(dirname "$SELF")/screen.py" "${ROWS-24}" \
+			"${WIDTH-80}" "$@" 2>seen 9>&-
+	}
+	screen=$SCREEN_PID
+	exec 5<&"${SCREEN[0]}" 6>&"${SCREEN[1]}"
+	eval "exec ${SCREEN[0]}<&- ${SCREEN[1]}>&-"
+}
+
+ask() {
+	echo "$*" >&6
+	IFS= read -r -u 5 answer || die "$* is not answered: $(<seen)"
+}
+
+sees() {
+	ask sees "$1"
+	[[ $answer == ok ]] || die "'$1' is not seen:$NL$(<seen)"
+}
+
+lacks() {
+	ask lacks "$1"
+	[[ $answer == ok ]] || die "'$1' is still seen:$NL$(<seen)"
+}
+
+# Usage: ends HOW: with the terminal as it was
+ends() {
+	ask ends
+	[[ $answer == "$1" ]] || die "it ends with $answer:$NL$(<seen)"
+	ask given-back
+	[[ $answer == ok ]] || die "the terminal has another: $answer"
+}
+
+finish() {
+	exec 6>&-
+	wait "$screen" || die "the terminal failed: $(<seen)"
+	exec 5<&-
 }
 
 # ---- running them ----

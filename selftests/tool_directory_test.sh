@@ -65,7 +65,7 @@ test_what_is_listed_is_json_line_by_line() {
 	[[ $(wc -l <out) == 5 ]] || die "not 5 lines"
 	cp out all
 	out=$(grep '"box/web.record"' all)
-	json_is 'sorted(o)' "['age_of', 'age_seconds', 'capability', 'error', 'event', 'evidence', 'exe', 'format', 'inode', 'label', 'message', 'payload', 'pid', 'reason', 'record', 'time', 'verdict']"
+	json_is 'sorted(o)' "['age_of', 'age_seconds', 'capability', 'error', 'event', 'evidence', 'exe', 'format', 'inode', 'label', 'message', 'payload', 'pid', 'reason', 'record', 'schema', 'time', 'verdict']"
 	json_is 'o["event"], o["verdict"], o["pid"], o["label"], o["format"], o["age_of"], o["error"]' \
 		"('listed', 'same', $pid, 'a web', 'native', 'process', None)"
 	out=$(grep '"box/old.record"' all)
@@ -143,34 +143,6 @@ test_what_is_no_directory_is_told() {
 }
 
 # ---- watch ----
-
-# Begins "watch $*" in the background: its lines on descriptor 8.
-begin_watch() {
-	mkfifo lines
-	"$PIDTRACK" watch "$@" >lines 2>err 9>&- &
-	watching=$!
-	exec 8<lines
-	rm lines
-}
-
-next_line() {
-	read -r -t 20 -u 8 out || die "no further line"
-}
-
-# After its directory was removed.
-watched() {
-	code=0
-	wait $watching || code=$?
-	out='' err=$(<err)
-}
-
-# Another process with a record, until it is killed: $other, and $other_host
-launch_other() {
-	"$PIDTRACK" run --record "$1" "$SHIM" pause 9>&- 8<&- &
-	other_host=$!
-	until [[ -s $1 ]]; do :; done
-	other=$(head -n 1 "$1")
-}
 
 test_a_directory_is_watched_as_records_come_and_go() {
 	need_exit_info
@@ -308,6 +280,56 @@ test_legacy_records_in_a_directory_are_believed_if_told_so() {
 	release
 }
 
+test_of_a_directory_only_what_is_called_so_is_watched() {
+	local options
+
+	need_exit_info
+	for options in '' --json; do
+		mkdir box
+		hold_recorded
+		gone_pid >box/gone.pid
+		echo nothing >box/nothing
+		echo nothing >box/some.nothing
+		# shellcheck disable=SC2086
+		begin_watch $options --label '[ab] w*' --label 'o*r.record' \
+			--label=some.* box
+		# a file that is no record is called as the file is
+		until [[ -s err ]]; do :; done
+		mv a.record box/web.record
+		next_line
+		[[ $out == *attached* ]] || die "not attached"
+		out_matches "$pid"
+		# nor is one that comes, or is written anew, or goes
+		gone_pid >gone.pid
+		mv gone.pid box
+		cp box/gone.pid box/gone2.pid
+		launch_other box/stranger.record
+		kill -KILL "$other"
+		wait "$other_host"
+		rm box/gone* box/nothing box/stranger.record
+		launch_other box/other.record
+		next_line
+		[[ $out == *attached* ]] || die "not attached"
+		out_matches "$other"
+		kill -KILL "$other"
+		next_line
+		[[ $out == *SIGKILL* ]] || next_line
+		out_matches "$other.*SIGKILL"
+		release
+		next_line
+		[[ $out == *recovered* ]] || next_line
+		out_matches "$pid.*recovered"
+		wait "$other_host" $host
+		rm -r box
+		watched
+		code_is 1
+		[[ $err == *"some.nothing' is damaged, or"*"$NL"*" was removed" &&
+			$err != *"/nothing"* && $err != *gone* ]] ||
+			die "other complaints"
+		rm held
+	done
+}
+
 test_directories_and_processes_are_watched_together() {
 	mkdir box cellar
 	hold_recorded
@@ -349,32 +371,6 @@ test_watching_a_directory_ends_quietly_when_its_reader_leaves() {
 	gone_pid >box/a.pid
 	"$PIDTRACK" watch box 2>err | read -r _
 	[[ ${PIPESTATUS[0]} == 0 && ! -s err ]] || die "$(<err)"
-}
-
-test_a_directory_on_a_terminal_is_a_table() {
-	local line
-
-	need_exit_info
-	command -v script >/dev/null || skip "no script(1)"
-	mkdir box
-	hold_recorded
-	mv a.record box
-	gone_pid >box/gone.pid
-	TERM=vt100 script -qec \
-		"stty rows 24 cols 80; exec '$PIDTRACK' watch box" \
-		/dev/null </dev/null 9>&- | while IFS= read -r line; do
-		echo "$line"
-		[[ $line != *"$pid"*running* ]] || kill -TERM $pid 2>/dev/null
-		[[ $line != *"$pid"*SIGTERM* ]] || rm -rf box
-	done >out
-	code=${PIPESTATUS[0]}
-	out=$(tr -d '\r' <out)
-	code_is 1
-	out_matches "$pid +a web +[0-9]+s  running"
-	out_matches "1 without a process; see 'pidtrack list'"
-	out_matches "$pid +a web +[0-9]+s  reaped +SIGTERM +recovered"
-	# and goes with its record
-	[[ ! ${out##*LAST EVENT} =~ $pid ]] || die "it is still there"
 }
 
 run_tests "$@"

@@ -431,19 +431,16 @@ test_it_stops_though_nobody_reads() {
 # ---- the command line ----
 
 test_the_manual_shows_what_is_printed() {
-	local page
-
-	page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
-	[[ -r $page ]] || skip "no manual beside the test"
+	need_manual
 	need_inodes
 	need_exit_info
 	hold_recorded
 	pt stop --steps TERM:8s,KILL:2s a.record
 	# that it has ended may be told before how
 	sed -i '/ exited$/d; s/ exited / reaped /; s|a.record|/run/my.record|; s/[0-9]\+/N/g' out
-	sed 's/[0-9]\+/N/g' "$page" | grep -A2 '^. pidtrack stop ' |
+	sed 's/[0-9]\+/N/g' "$MANUAL" | grep -A2 '^. pidtrack stop ' |
 		grep -qxF -- "$(head -n 1 out)" || die "another first line"
-	sed 's/[0-9]\+/N/g' "$page" | grep -A2 '^. pidtrack stop ' |
+	sed 's/[0-9]\+/N/g' "$MANUAL" | grep -A2 '^. pidtrack stop ' |
 		grep -qxF -- "$(tail -n 1 out)" || die "another last line"
 }
 

@@ -96,19 +96,15 @@ test_no_line_of_help_is_wider_than_a_terminal() {
 }
 
 test_the_manual_is_clean() {
-	local page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
-
-	[[ -r $page ]] || skip "no manual beside the test"
+	need_manual
 	command -v mandoc >/dev/null || skip "no mandoc"
-	mandoc -T lint -W warning "$page" || die "mandoc complains"
+	mandoc -T lint -W warning "$MANUAL" || die "mandoc complains"
 }
 
 # Whether the manual has a line like $out, whatever the numbers are.
 in_the_manual() {
-	local page=${PIDTRACK_TEST_MANUAL-$(dirname "$SELF")/../tools/pidtrack.1}
-
-	[[ -r $page ]] || skip "no manual beside the test"
-	sed -E 's/[0-9]+/N/g' "$page" |
+	need_manual
+	sed -E 's/[0-9]+/N/g' "$MANUAL" |
 		grep -qxF -- "$(sed -E 's/[0-9]+/N/g' <<<"$out")" ||
 		die "the manual shows something else"
 }
@@ -171,7 +167,8 @@ test_nothing_to_do_is_a_usage_error() {
 	usage run --- 'which command?'
 	usage run -- --- 'which command?'
 	usage run --detach --- 'which command?'
-	usage watch --- 'which PROCESS? PID, PID:INODE, a record file or a pin'
+	usage watch --- \
+		'which PROCESS or DIR? PID, PID:INODE, a record file or a pin, or a directory of such'
 	usage wait --- 'which PROCESS?'
 	usage verify --- 'which PROCESS? PID, PID:INODE, a record file or a pin'
 	usage fingerprint --- 'which PROCESS?'
@@ -407,6 +404,8 @@ test_run_gives_the_command_the_signals_it_was_started_with() {
 	local ignored
 
 	ignored=$(awk '/SigIgn/ { print $2 }' /proc/self/status)
+	# two are libc's, which keeps them to itself: make has them ignored
+	ignored=$(printf %016x $((0x$ignored & ~0x180000000)))
 	pt run "$SHIM" sigs
 	out_matches "^blk 0+ ign $ignored "
 	out=$(trap '' HUP USR1 PIPE && exec "$PIDTRACK" run "$SHIM" sigs)
@@ -785,7 +784,7 @@ test_detach_prints_json() {
 	json_is 'o["record"]' 'a record'
 	json_is 'o["fingerprint"].split(":")[0]' pidtrack1
 	json_is 'o["time"][-1]' Z
-	json_is 'sorted(o)' "['event', 'fingerprint', 'inode', 'label', 'pid', 'record', 'time']"
+	json_is 'sorted(o)' "['event', 'fingerprint', 'inode', 'label', 'pid', 'record', 'schema', 'time']"
 	json_is 'o["pid"]' "$(head -n 1 'a record')"
 	json_is 'o["pid"]' "$(python3 -c 'import json; print(json.load(open("out"))["pid"])')"
 	pid=$(head -n 1 'a record') name=$pid
@@ -1061,120 +1060,32 @@ test_a_process_may_be_named_twice() {
 	code_is 4
 }
 
-# ---- the table ----
-
-# Watches a shim on a terminal of $1 rows and $2 columns, and kills it when its
-# row is seen; it is named $MORE times more, by $RECORD if there is one, else by
-# its number: $pid, $out
-table() {
-	local line i names=()
-
-	command -v script >/dev/null || skip "no script(1)"
-	if [[ ${RECORD-} ]]; then
-		hold_recorded
-	else
-		hold
-	fi
-	for ((i = 0; i <= ${MORE-0}; i++)); do
-		names+=("${RECORD-$pid}")
-	done
-	TERM=${TERM_HERE-vt100} script -qec \
-		"stty rows $1 cols $2; exec '$PIDTRACK' watch ${names[*]}" \
-		/dev/null </dev/null 9>&- | while IFS= read -r line; do
-		echo "$line"
-		[[ $line != *"$pid"* ]] || kill -TERM $pid 2>/dev/null
-	done >out
-	code=${PIPESTATUS[0]}
-	out=$(tr -d '\r' <out)
-}
-
-test_watch_on_a_terminal_is_a_table() {
-	need_exit_info
-	table 24 100
+test_only_processes_that_are_called_so_are_watched() {
+	hold_recorded
+	# nothing to wait for, then
+	pt watch --label b* --label web a.record $$
 	code_is 0
-	out_matches 'PID +COMMAND +AGE +STATE +STATUS +SOURCE +LAST EVENT'
-	out_matches "$pid +pt-shim +[0-9]+s  running +- +- +-"
-	out_matches "$pid +pt-shim +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)"
+	out_is ''
+	silent
+	pt watch --json --label 'a' ./a.record
+	out_is ''
+	# whatever it is called, it should be there
+	pt watch --label b* nowhere
+	code_is 4
+	mkfifo lines
+	"$PIDTRACK" watch --label 'a w?b' $$ a.record $PPID >lines 9>&- &
+	exec 8<lines
+	read -r -u 8 out
+	out_matches "^$pid.* attached running "
+	release
+	read -r -u 8 out
+	out_matches "^$pid.* (exited|reaped)"
+	# those that are not watched run on
+	wait $! || die "it does not end with the last"
+	wait $host
 }
 
-test_a_table_fits_80_columns() {
-	need_exit_info
-	table 24 80
-	code_is 0
-	out_matches "$pid +pt-shim +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)$ESC"
-	# whatever the columns are filled with
-	out_matches "(^|m)(PID +[^$ESC]* )LAST EVENT"
-	[[ $((${#BASH_REMATCH[2]} + 15)) -le 79 ]] ||
-		die "an event at ${#BASH_REMATCH[2]} is cut"
-}
-
-test_a_table_has_the_names_the_host_gave() {
-	need_exit_info
-	RECORD=a.record table 24 80
-	code_is 0
-	out_matches 'PID +NAME +AGE +STATE'
-	out_matches "$pid +a web +[0-9]+s  reaped +SIGTERM +recovered +..:..:.. (exited|reaped)$ESC"
-	rm held a.record
-	RECORD=a.record table 24 120
-	out_matches 'PID +NAME +COMMAND +AGE +STATE'
-	out_matches "$pid +a web +pt-shim +[0-9]+s  running"
-	rm held
-	# without a label it is the file's
-	hold
-	"$PIDTRACK" fingerprint $pid >a.print
-	"$SHIM" pause 9>&- &
-	other=$!
-	TERM=vt100 script -qec "'$PIDTRACK' watch ./a.print $other" /dev/null \
-		</dev/null 9>&- | while IFS= read -r line; do
-		echo "$line"
-		[[ $line != *"$other"* ]] || kill -TERM $pid $other 2>/dev/null
-	done >out
-	out=$(tr -d '\r' <out)
-	out_matches "$pid +a.print +[0-9]+s  running"
-	out_matches "$other +pt-shim +[0-9]+s  running"
-}
-
-test_a_table_is_no_wider_than_the_terminal() {
-	table 24 40
-	! sed "s/$ESC\[[0-9;]*[A-Za-z]//g" <<<"$out" | grep -q '.\{40\}' ||
-		die "a line is too wide"
-}
-
-test_a_table_is_no_higher_than_the_terminal() {
-	MORE=6 table 6 80
-	code_is 0
-	out_matches 'and 4 more'
-}
-
-test_a_table_has_colours_unless_told_otherwise() {
-	table 24 100
-	out_matches "$ESC\[32m$pid"
-	rm held
-	NO_COLOR=1 table 24 100
-	[[ ! $out =~ $ESC\[[0-9]+m ]] || die "colours"
-}
-
-# A shell that does not wait writes there, too.
-test_in_the_background_of_a_terminal_there_are_lines() {
-	command -v script >/dev/null || skip "no script(1)"
-	hold
-	TERM=vt100 script -qec \
-		"bash -mc '\"$PIDTRACK\" watch $pid & wait'" \
-		/dev/null </dev/null 9>&- | while IFS= read -r line; do
-		echo "$line"
-		[[ $line != *"$pid"* ]] || kill -TERM $pid 2>/dev/null
-	done >out
-	out=$(tr -d '\r' <out)
-	[[ $out != *"$ESC"* ]] || die "it is drawn on the terminal"
-	out_matches "^$pid(:[0-9]+)? attached running "
-	out_matches " (exited|reaped) "
-}
-
-test_a_dumb_terminal_has_lines() {
-	TERM_HERE=dumb table 24 100
-	out_matches "^$pid(:[0-9]+)? attached running "
-	[[ $out != *"$ESC"* ]] || die "escapes"
-}
+# ---- escapes ----
 
 test_nothing_but_a_terminal_is_sent_escapes() {
 	local words
@@ -1638,7 +1549,7 @@ test_verify_knows_records_of_others() {
 test_verify_prints_what_a_record_says() {
 	hold_recorded exit 0
 	pt verify --json a.record
-	json_is 'sorted(o)' "['capability', 'event', 'evidence', 'exe', 'format', 'inode', 'label', 'payload', 'pid', 'reason', 'record', 'time', 'verdict']"
+	json_is 'sorted(o)' "['capability', 'event', 'evidence', 'exe', 'format', 'inode', 'label', 'payload', 'pid', 'reason', 'record', 'schema', 'time', 'verdict']"
 	json_is 'o["format"], o["pid"], o["label"], o["record"], o["payload"]' \
 		"('native', $pid, 'a web', 'a.record', None)"
 	printf 'payload=%%00a b%%25%%ff"\n' | tr -d ' "' >payload
@@ -1940,7 +1851,7 @@ test_features_prints_json() {
 	pt features --json
 	code_is 0
 	json
-	json_is 'sorted(o)' "['error', 'feature', 'linux', 'loss', 'message', 'works']"
+	json_is 'sorted(o)' "['error', 'feature', 'linux', 'loss', 'message', 'schema', 'works']"
 	python3 -c '
 import json
 for line in open("out"):

@@ -15,6 +15,35 @@
 static const char
 	*complaining; /* the command's name, NULL before it is known */
 
+static struct {
+	FILE *file; /* NULL: none are kept */
+	char *lines;
+	size_t size;
+	unsigned int n;
+} kept;
+
+void complain_later(void)
+{
+	if (!kept.file && isatty(STDERR_FILENO))
+		kept.file = open_memstream(&kept.lines, &kept.size);
+}
+
+void complain_now(void)
+{
+	if (!kept.file)
+		return;
+	(void)fclose(kept.file);
+	(void)fputs(kept.lines, stderr);
+	free(kept.lines);
+	kept.file = NULL;
+	kept.n = 0;
+}
+
+unsigned int complaints_kept(void)
+{
+	return kept.n;
+}
+
 void complain_as(const char *command)
 {
 	complaining = command;
@@ -23,19 +52,21 @@ void complain_as(const char *command)
 /* On one line, whatever was named in it. */
 static void show(char *text, const char *hint)
 {
+	FILE *file = kept.file ? kept.file : stderr;
 	size_t n = strlen(text);
 
 	for (char *c = text; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
 	}
-	(void)fprintf(stderr, "pidtrack: %s%s", complaining ? complaining : "",
+	kept.n += kept.file != NULL;
+	(void)fprintf(file, "pidtrack: %s%s", complaining ? complaining : "",
 		      complaining ? ": " : "");
 	if (n > TEXT_SIZE)
-		(void)fprintf(stderr, "%.*s...%s%s\n", TEXT_SIZE / 2, text,
+		(void)fprintf(file, "%.*s...%s%s\n", TEXT_SIZE / 2, text,
 			      text + n - TEXT_SIZE / 2, hint);
 	else
-		(void)fprintf(stderr, "%s%s\n", text, hint);
+		(void)fprintf(file, "%s%s\n", text, hint);
 }
 
 static void complain_list(const char *hint, const char *format,

@@ -2,7 +2,6 @@
 #include "follow.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "command.h"
@@ -19,21 +18,10 @@ struct member {
 	bool removed;	      /* or another has taken its place */
 };
 
-int audience_show(struct audience *audience, const struct target *target)
-{
-	audience->left++;
-	if (!audience->table) {
-		target_print_attached(target, audience->json);
-		return 0;
-	}
-	if (table_add(audience->table, target) == 0)
-		return 0;
-	return tracker_failed("watching", -ENOMEM);
-}
-
 /* ---- members ---- */
 
-static struct member *new_member(struct follow *follow, const char *name)
+static struct member *new_member(struct follow *follow, const char *name,
+				 struct audience *audience)
 {
 	struct member *member;
 
@@ -48,17 +36,16 @@ static struct member *new_member(struct follow *follow, const char *name)
 	member->name = member->path + strlen(member->path) - strlen(name);
 	member->next = follow->members;
 	follow->members = member;
-	follow->lost++;
+	audience->lost++;
 	return member;
 }
 
-static void free_member(struct follow *follow, struct member *member,
-			struct audience *audience)
+static void free_member(struct member *member, struct audience *audience)
 {
-	if (!member->target.process)
-		follow->lost--;
-	else if (audience->table)
-		table_remove(audience->table, &member->target);
+	if (member->target.process)
+		audience_forget(audience, &member->target);
+	else
+		audience->lost--;
 	pidtrack_process_free(member->target.process);
 	free(member->path);
 	free(member);
@@ -86,37 +73,33 @@ void follow_sweep(struct follow *follow, struct audience *audience)
 			continue;
 		}
 		*link = member->next;
-		free_member(follow, member, audience);
+		free_member(member, audience);
 	}
 }
 
 /* ---- what happens in it ---- */
 
 /* Return: 0, or EXIT_FAILED, having complained. */
-static int attach(struct follow *follow, const struct pidtrack_found *found,
-		  struct member *member, struct audience *audience)
+static int attach(const struct pidtrack_found *found, struct member *member,
+		  struct audience *audience)
 {
 	uint32_t flags =
 		audience->attach & TARGET_LEGACY ? PIDTRACK_ATTACH_LEGACY : 0;
 	struct pidtrack_comparison comparison = { 0 };
 	struct pidtrack_process *process;
+	struct absence absence;
 	int r;
 
 	r = pidtrack_attach_record(audience->tracker, found->record, flags,
 				   &process, &comparison, sizeof(comparison));
 	if (r == 0) {
-		follow->lost--;
-		target_of_attached(process, found->record, member->path,
-				   &member->target);
-		return audience_show(audience, &member->target);
+		audience->lost--;
+		target_of_attached(process, found->record, &comparison,
+				   member->path, &member->target);
+		return audience_attached(audience, &member->target);
 	}
-	if (audience->table)
-		return 0;
-	if (comparison.verdict)
-		target_print_verdict(&member->target, found->record,
-				     &comparison, audience->json);
-	else
-		record_not_attached(member->path, &comparison, flags, r);
+	absence = (struct absence){ found->record, &comparison, flags, r };
+	audience_absent(audience, &member->target, &absence);
 	return 0;
 }
 
@@ -135,10 +118,21 @@ static bool is_known(const struct member *member,
 	       comparison.verdict == PIDTRACK_VERDICT_EXITED;
 }
 
+static bool is_wanted(const struct audience *audience,
+		      const struct pidtrack_found *found)
+{
+	const char *label = NULL;
+
+	if (found->record)
+		label = pidtrack_record_label(found->record);
+	return globs_match(&audience->wanted, label, found->name);
+}
+
 static int take_record(struct follow *follow,
 		       const struct pidtrack_found *found,
 		       struct audience *audience)
 {
+	struct absence absence = { .error = found->error };
 	struct member *member = NULL;
 
 	/* a scan comes to each once */
@@ -148,35 +142,27 @@ static int take_record(struct follow *follow,
 		return 0;
 	if (member)
 		member->removed = true;
-	member = new_member(follow, found->name);
+	if (!is_wanted(audience, found))
+		return 0;
+	member = new_member(follow, found->name, audience);
 	if (!member)
 		return tracker_failed("watching", -ENOMEM);
 	target_of_record(found->record, member->path, &member->target);
 	if (found->record)
-		return attach(follow, found, member, audience);
-	if (!audience->table)
-		record_not_read(member->path, found->error);
+		return attach(found, member, audience);
+	audience_absent(audience, &member->target, &absence);
 	return 0;
 }
 
 static void take_removal(struct follow *follow, const char *name,
-			 const struct audience *audience)
+			 struct audience *audience)
 {
 	struct member *member = find_member(follow, name);
-	struct json object;
 
 	if (!member)
 		return;
 	member->removed = true;
-	if (audience->table)
-		return;
-	if (audience->json) {
-		json_begin(&object);
-		target_json(&member->target, "removed", &object);
-		json_end(&object);
-		return;
-	}
-	printf("%s removed\n", member->target.name);
+	audience_removed(audience, &member->target);
 }
 
 static int gone(struct follow *follow, int error)
@@ -221,7 +207,7 @@ void follow_done(struct follow *follow, struct audience *audience)
 		struct member *member = follow->members;
 
 		follow->members = member->next;
-		free_member(follow, member, audience);
+		free_member(member, audience);
 	}
 	follow->registry = pidtrack_registry_free(follow->registry);
 }

@@ -6,25 +6,8 @@
 #ifndef FOLLOW_H
 #define FOLLOW_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
+#include "audience.h"
 #include "pidtrack.h"
-#include "table.h"
-#include "target.h"
-
-/* What is watched so far, and how that is told. */
-struct audience {
-	struct pidtrack *tracker;
-	unsigned int attach; /* TARGET_ */
-	bool json;
-	struct table *table; /* NULL: lines */
-	size_t left;	     /* processes that have not ended */
-};
-
-/* From now on @target is watched.  Return: 0, or EXIT_FAILED, having
- * complained. */
-int audience_show(struct audience *audience, const struct target *target);
 
 struct member;
 
@@ -32,7 +15,6 @@ struct follow {
 	const char *path;
 	struct pidtrack_registry *registry; /* owned; NULL: it is gone */
 	struct member *members;		    /* owned: one a record */
-	size_t lost;			    /* of these, without a process */
 };
 
 /* Return: 0, or EXIT_FAILED, having complained. */

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AGE_SIZE 16 /* bytes, the final NUL included */
+#define AGE_SIZE 16   /* bytes, the final NUL included */
+#define BYTES_SIZE 24 /* likewise */
 
 /* Return: the length, less than @size. */
 size_t format_text(char *ret_text, size_t size, const char *format, ...)
@@ -16,6 +17,12 @@ size_t format_text(char *ret_text, size_t size, const char *format, ...)
 
 /* @age in seconds: "59s", "1m00s", "23h59m", "1d00h", "100d". */
 void format_age(char ret_text[AGE_SIZE], uint64_t age);
+
+/* Four characters, or five: "0", "512", "4.0K", "40K", "1023M". */
+void format_bytes(char ret_text[BYTES_SIZE], uint64_t bytes);
+
+/* @tenths of a percent: "0.0", "99.9", "100", "1600". */
+void format_percent(char ret_text[BYTES_SIZE], uint64_t tenths);
 
 /* For a column: whatever is not printable ASCII becomes '?'. */
 void format_printable(char *text);

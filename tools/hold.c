@@ -333,7 +333,7 @@ static int hold_run(int argc, char **argv)
 	if (r != ARGUMENTS_FINE)
 		return r;
 	if (argc != 1)
-		return complain_usage("%s", argc == 0 ? "which SOCKET?" :
+		return complain_usage("%s", argc == 0 ? "which SOCKET? A path" :
 							"one SOCKET, not more");
 	serving.path = argv[0];
 	r = find_room(&serving);

@@ -32,76 +32,88 @@ static int utf8_length(const unsigned char *s)
 	return continues(s[3]) ? 4 : 0;
 }
 
-static void print_character(const unsigned char *s, int length)
+static void print_character(FILE *to, const unsigned char *s, int length)
 {
 	if (length == 0)
-		printf("\\ufffd");
+		(void)fprintf(to, "\\ufffd");
 	else if (*s == '"' || *s == '\\')
-		printf("\\%c", *s);
+		(void)fprintf(to, "\\%c", *s);
 	else if (*s < ' ' || *s == 0x7f)
-		printf("\\u%04x", *s);
+		(void)fprintf(to, "\\u%04x", *s);
 	else
-		printf("%.*s", length, (const char *)s);
+		(void)fprintf(to, "%.*s", length, (const char *)s);
 }
 
-static void print_string(const char *value)
+static void print_string(FILE *to, const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
 
-	putchar('"');
+	(void)putc('"', to);
 	while (*s) {
 		int length = utf8_length(s);
 
-		print_character(s, length);
+		print_character(to, s, length);
 		s += length ? length : 1;
 	}
-	putchar('"');
+	(void)putc('"', to);
 }
 
 static void separate(struct json *json)
 {
 	if (json->begun)
-		putchar(',');
+		(void)putc(',', json->to);
 	json->begun = true;
 }
 
 static void print_name(struct json *json, const char *name)
 {
 	separate(json);
-	printf("\"%s\":", name);
+	(void)fprintf(json->to, "\"%s\":", name);
+}
+
+void json_begin_in(struct json *json, FILE *to)
+{
+	*json = (struct json){ .to = to };
+	(void)putc('{', to);
 }
 
 void json_begin(struct json *json)
 {
-	json->begun = false;
-	putchar('{');
+	json_begin_in(json, stdout);
+	json_number(json, "schema", JSON_SCHEMA);
+}
+
+void json_close(struct json *json)
+{
+	json->begun = true;
+	(void)putc('}', json->to);
 }
 
 void json_end(struct json *json)
 {
-	json->begun = true;
-	puts("}");
+	json_close(json);
+	(void)putc('\n', json->to);
 }
 
 void json_string(struct json *json, const char *name, const char *value)
 {
 	print_name(json, name);
 	if (value)
-		print_string(value);
+		print_string(json->to, value);
 	else
-		printf("null");
+		(void)fputs("null", json->to);
 }
 
 void json_number(struct json *json, const char *name, uint64_t value)
 {
 	print_name(json, name);
-	printf("%" PRIu64, value);
+	(void)fprintf(json->to, "%" PRIu64, value);
 }
 
 void json_bool(struct json *json, const char *name, bool value)
 {
 	print_name(json, name);
-	printf(value ? "true" : "false");
+	(void)fputs(value ? "true" : "false", json->to);
 }
 
 void json_null(struct json *json, const char *name)
@@ -120,24 +132,44 @@ void json_time(struct json *json, const char *name)
 	gmtime_r(&now.tv_sec, &utc);
 	(void)strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
 	print_name(json, name);
-	printf("\"%s.%06ldZ\"", seconds, now.tv_nsec / 1000);
+	(void)fprintf(json->to, "\"%s.%06ldZ\"", seconds, now.tv_nsec / 1000);
+}
+
+static void open_member(struct json *json, const char *name, char bracket)
+{
+	print_name(json, name);
+	(void)putc(bracket, json->to);
+	json->begun = false;
+}
+
+static void close_member(struct json *json, char bracket)
+{
+	(void)putc(bracket, json->to);
+	json->begun = true;
+}
+
+void json_object_begin(struct json *json, const char *name)
+{
+	open_member(json, name, '{');
+}
+
+void json_object_end(struct json *json)
+{
+	close_member(json, '}');
 }
 
 void json_list_begin(struct json *json, const char *name)
 {
-	print_name(json, name);
-	putchar('[');
-	json->begun = false;
+	open_member(json, name, '[');
 }
 
 void json_item(struct json *json, const char *value)
 {
 	separate(json);
-	print_string(value);
+	print_string(json->to, value);
 }
 
 void json_list_end(struct json *json)
 {
-	putchar(']');
-	json->begun = true;
+	close_member(json, ']');
 }

@@ -21,6 +21,15 @@ static inline void fd_closep(int *fd)
 		close(*fd);
 }
 
+/* Passes it out of a CLEANUP variable. */
+static inline int fd_take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 static inline void freep(void *pointer)
 {
 	free(*(void **)pointer);

@@ -9,13 +9,11 @@
 
 #include "format.h"
 
-static int read_file(pid_t pid, const char *name, char *ret_text, size_t size)
+int proc_read_file(const char *path, char *ret_text, size_t size)
 {
-	char path[64];
 	FILE *file;
 	size_t n;
 
-	format_text(path, sizeof(path), "/proc/%d/%s", pid, name);
 	file = fopen(path, "re");
 	if (!file)
 		return -1;
@@ -23,6 +21,14 @@ static int read_file(pid_t pid, const char *name, char *ret_text, size_t size)
 	(void)fclose(file);
 	ret_text[n] = 0;
 	return n > 0 ? 0 : -1;
+}
+
+int proc_read(pid_t pid, const char *name, char *ret_text, size_t size)
+{
+	char path[64];
+
+	format_text(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return proc_read_file(path, ret_text, size);
 }
 
 static void copy_command(const char *from, size_t n,
@@ -41,8 +47,9 @@ static void copy_command(const char *from, size_t n,
 int proc_glance(pid_t pid, struct proc_glance *ret_glance)
 {
 	char text[1024], *open, *close;
+	uint64_t user, kernel;
 
-	if (read_file(pid, "stat", text, sizeof(text)) < 0)
+	if (proc_read(pid, "stat", text, sizeof(text)) < 0)
 		return -1;
 	/* the command may itself hold parentheses and blanks */
 	open = strchr(text, '(');
@@ -51,12 +58,15 @@ int proc_glance(pid_t pid, struct proc_glance *ret_glance)
 		return -1;
 
 	copy_command(open + 1, (size_t)(close - open - 1), ret_glance->command);
-	/* fields 3 to 21, then the start */
+	/* fields 3 to 24 */
 	if (sscanf(close + 1,
-		   "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		   "%*s %*s %*s %*s %*s %" SCNu64,
-		   &ret_glance->start) != 1)
+		   "%*s %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64
+		   " %" SCNu64 " %*s %*s %*s %*s %*s %*s %" SCNu64
+		   " %*s %" SCNu64,
+		   &ret_glance->parent, &user, &kernel, &ret_glance->start,
+		   &ret_glance->resident) != 5)
 		return -1;
+	ret_glance->cpu = user + kernel;
 	return 0;
 }
 
@@ -75,7 +85,7 @@ pid_t proc_thread_owner(pid_t pid)
 	const char *line;
 	pid_t owner;
 
-	if (read_file(pid, "status", text, sizeof(text)) < 0)
+	if (proc_read(pid, "status", text, sizeof(text)) < 0)
 		return 0;
 	line = strstr(text, "\nTgid:");
 	if (!line || sscanf(line, "\nTgid: %d", &owner) != 1)

@@ -14,8 +14,16 @@
 
 struct proc_glance {
 	char command[PROC_COMMAND_SIZE]; /* printable ASCII, the rest '?' */
-	uint64_t start;			 /* clock ticks since boot */
+	pid_t parent;
+	uint64_t cpu;	   /* clock ticks so far, of all its threads */
+	uint64_t start;	   /* clock ticks since boot */
+	uint64_t resident; /* pages of memory */
 };
+
+/* The beginning of a small file, with a NUL.  Return: 0, -1 for nothing. */
+int proc_read_file(const char *path, char *ret_text, size_t size);
+/* ...: of /proc/@pid/@name. */
+int proc_read(pid_t pid, const char *name, char *ret_text, size_t size);
 
 /* Return: 0; -1 where /proc tells nothing. */
 int proc_glance(pid_t pid, struct proc_glance *ret_glance);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Processes as a table on a terminal, drawn over itself; the only place that
- * knows of escape sequences.
+ * Processes as a table on a terminal, for who sits there: as it is now, and
+ * scrolled by keys.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -9,26 +9,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "screen.h"
 #include "target.h"
 
 #define TABLE_INTERVAL_MS 1000 /* ages are told in seconds */
 
 struct table;
 
-/* Whether standard output is a terminal that can move its cursor, and ours to
- * draw on: in the background a shell writes on it, too. */
-bool table_wanted(void);
-
-/* Return: an empty table, or NULL for want of memory. */
-struct table *table_new(void);
-void table_freep(struct table **table);
+/*
+ * Takes the terminal, of which screen_wanted() said that it can be drawn on.
+ * Complaints that were kept, by complain_later(), are told when it is closed.
+ *
+ * Return: 0, *ret_table NULL if there are to be lines nevertheless; -ENOMEM.
+ */
+int table_open(struct table **ret_table);
+/* Gives the terminal back; where a signal wanted to end us, it does. */
+void table_close(struct table *table);
 
 /* @target stays where it is until it is removed.  Return: 0, -ENOMEM. */
 int table_add(struct table *table, const struct target *target);
 void table_remove(struct table *table, const struct target *target);
 
-/* Draws it as it is now, in place of what was drawn before.  @lost: records
- * without a process, which are only counted. */
+/* When screen_fd() is ready: does what is typed, and what signals want.
+ * Return: whether whoever sits there wants to go on. */
+bool table_heed(struct table *table);
+
+/* Draws it as it is now.  @lost: records without a process, which are only
+ * counted. */
 void table_draw(struct table *table, size_t lost);
 
 #endif

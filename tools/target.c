@@ -138,10 +138,12 @@ static bool is_target_still(const struct pidtrack_record *record,
 }
 
 void target_of_attached(struct pidtrack_process *process,
-			const struct pidtrack_record *record, const char *path,
-			struct target *ret_target)
+			const struct pidtrack_record *record,
+			const struct pidtrack_comparison *comparison,
+			const char *path, struct target *ret_target)
 {
 	target_of(process, ret_target);
+	ret_target->verdict = comparison->verdict;
 	note_label(ret_target, pidtrack_record_label(record));
 	note_record(ret_target, path);
 }
@@ -173,7 +175,7 @@ static int attach_recorded(struct pidtrack *tracker, const char *path,
 	}
 	if (r < 0)
 		return record_not_attached(path, &comparison, attach, r);
-	target_of_attached(process, record, path, target);
+	target_of_attached(process, record, &comparison, path, target);
 	return 0;
 }
 
@@ -285,11 +287,8 @@ static const char *state_now(const struct target *target)
 	return pidtrack_verdict_name(now.verdict);
 }
 
-void target_json(const struct target *target, const char *event,
-		 struct json *json)
+void target_json_names(const struct target *target, struct json *json)
 {
-	json_string(json, "event", event);
-	json_time(json, "time");
 	if (target->id.pid)
 		json_number(json, "pid", (uint64_t)target->id.pid);
 	else
@@ -300,6 +299,14 @@ void target_json(const struct target *target, const char *event,
 		json_null(json, "inode");
 	json_string(json, "label", *target->label ? target->label : NULL);
 	json_string(json, "record", target->id.record);
+}
+
+void target_json(const struct target *target, const char *event,
+		 struct json *json)
+{
+	json_string(json, "event", event);
+	json_time(json, "time");
+	target_json_names(target, json);
 }
 
 static void end_json(const struct target *target, struct json *json)
@@ -325,8 +332,7 @@ void target_print_attached(const struct target *target, bool json)
 	end_json(target, &object);
 }
 
-/* Whether the event is one with which a status is told. */
-static bool tells_status(const struct target *target)
+bool target_tells_status(const struct target *target)
 {
 	if (target->event != PIDTRACK_EXITED &&
 	    target->event != PIDTRACK_REAPED)
@@ -344,7 +350,7 @@ static void print_line(const struct target *target, const char *event)
 		signal_name(target->signal, name);
 		printf(" %s", name);
 	}
-	if (tells_status(target)) {
+	if (target_tells_status(target)) {
 		ending_words(&target->ending, words);
 		printf(" %s", words);
 		if (target->ending.source != PIDTRACK_SOURCE_UNKNOWN)
@@ -377,7 +383,7 @@ void target_print(const struct target *target, const char *event, bool json)
 		return;
 	}
 	begin_json(target, event, &object);
-	if (tells_status(target))
+	if (target_tells_status(target))
 		ending_json(&target->ending, &object);
 	end_json(target, &object);
 }

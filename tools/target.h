@@ -24,8 +24,10 @@ struct target {
 	char name[TARGET_NAME_SIZE];   /* for people, on one line */
 	char label[TARGET_LABEL_SIZE]; /* "": none */
 	char fingerprint[PIDTRACK_FINGERPRINT_MAX]; /* "" where not to be had */
-	uint32_t event; /* the last, 0 while there was none */
+	uint32_t verdict; /* of the record it was named by; 0: none */
+	uint32_t event;	  /* the last, 0 while there was none */
 	time_t event_time;
+	uint64_t serial;  /* of watch: the how manieth of all; 0: not watched */
 	int32_t signal;	  /* with the last event: of a ladder; 0: none */
 	uint32_t reached; /* with that signal, and others, so far */
 	bool exited;
@@ -51,10 +53,11 @@ void target_of(struct pidtrack_process *process, struct target *ret_target);
 void target_of_record(const struct pidtrack_record *record, const char *path,
 		      struct target *ret_target);
 
-/* Of one that is, by the same. */
+/* Of one that is, by the same, of which @comparison was made. */
 void target_of_attached(struct pidtrack_process *process,
-			const struct pidtrack_record *record, const char *path,
-			struct target *ret_target);
+			const struct pidtrack_record *record,
+			const struct pidtrack_comparison *comparison,
+			const char *path, struct target *ret_target);
 
 #define TARGET_LEGACY (1U << 0) /* believes a record of only a number */
 #define TARGET_ENDED                                                        \
@@ -114,8 +117,13 @@ void target_print_verdict(const struct target *target,
 			  const struct pidtrack_comparison *comparison,
 			  bool json);
 
+/* Whether its last event is one with which a status is told. */
+bool target_tells_status(const struct target *target);
+
 /* Members event, time, pid, inode, label, record. */
 void target_json(const struct target *target, const char *event,
 		 struct json *json);
+/* Members pid, inode, label, record. */
+void target_json_names(const struct target *target, struct json *json);
 
 #endif

@@ -10,14 +10,18 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "audience.h"
+#include "complain.h"
 #include "follow.h"
 #include "output.h"
 #include "owned.h"
-#include "table.h"
+#include "speaker.h"
 #include "target.h"
 
 struct watch {
 	struct audience audience;
+	bool json;
+	struct speaker speaker;
 	struct targets targets; /* those that were named */
 	struct follow *follows; /* @n directories, owned */
 	size_t n;
@@ -26,7 +30,12 @@ struct watch {
 };
 
 /* What is polled in any case. */
-enum { FDS_TRACKER, FDS_OUTPUT, FDS_MORE };
+enum {
+	FDS_TRACKER,
+	FDS_OUTPUT,
+	FDS_LISTENERS,
+	FDS_MORE = FDS_LISTENERS + AUDIENCE_MAX
+};
 
 static int set_legacy(void *to, const char *value)
 {
@@ -36,11 +45,18 @@ static int set_legacy(void *to, const char *value)
 
 static int set_json(void *to, const char *value)
 {
-	((struct watch *)to)->audience.json = true;
+	((struct watch *)to)->json = true;
 	return 0;
 }
 
+static int add_label(void *to, const char *value)
+{
+	return globs_add(&((struct watch *)to)->audience.wanted, value);
+}
+
 static const struct command_option options[] = {
+	{ "label", "GLOB", "only what is called so; may be given again",
+	  add_label },
 	{ "legacy", NULL, "believe a record that has only a number",
 	  set_legacy },
 	{ "json", NULL, "one JSON object a line", set_json },
@@ -53,14 +69,8 @@ static int take_events(struct audience *audience)
 	const struct pidtrack_event *event;
 	int r;
 
-	while ((r = pidtrack_next(audience->tracker, &event)) > 0) {
-		const struct target *target = target_note(event);
-
-		if (target->ended)
-			audience->left--;
-		if (!audience->table)
-			target_print_event(target, audience->json);
-	}
+	while ((r = pidtrack_next(audience->tracker, &event)) > 0)
+		audience_event(audience, target_note(event));
 	return r < 0 ? tracker_failed("watching", r) : 0;
 }
 
@@ -86,26 +96,15 @@ static int take_directories(struct watch *watch)
 	return highest;
 }
 
-static void draw(const struct watch *watch)
-{
-	size_t lost = 0;
-
-	if (!watch->audience.table)
-		return;
-	for (size_t i = 0; i < watch->n; i++)
-		lost += watch->follows[i].lost;
-	table_draw(watch->audience.table, lost);
-}
-
 /*
- * Sleeps until something happens, or the ages in the table have grown.
+ * Sleeps until something happens, or a listener is impatient.
  *
- * Return: whether somebody is still there to read about it.
+ * Return: whether somebody is still there to read about it, and wants to.
  */
 static bool await(struct watch *watch)
 {
 	poll(watch->fds, FDS_MORE + watch->n,
-	     watch->audience.table ? TABLE_INTERVAL_MS : -1);
+	     audience_patience(&watch->audience));
 	return !(watch->fds[FDS_OUTPUT].revents & (POLLERR | POLLHUP));
 }
 
@@ -121,8 +120,7 @@ static int watch_all(struct watch *watch)
 		r = take_directories(watch);
 		if (r > highest)
 			highest = r;
-		draw(watch);
-		r = output_flush();
+		r = audience_settle(&watch->audience);
 		if (r < 0)
 			return r == -EPIPE ? highest : output_failed(r);
 		if (watch->audience.left == 0 && watch->n == watch->n_gone)
@@ -193,7 +191,11 @@ static int begin(struct watch *watch, char **words, size_t n)
 	size_t processes = part_directories(words, n);
 	int highest = 0, r = 0;
 
-	if (processes > 0 || n == 0)
+	if (n == 0)
+		return complain_usage(
+			"which PROCESS or DIR? " PROCESS_NAME_KINDS
+			", or a directory of such");
+	if (processes > 0)
 		highest = targets_attach(&watch->targets, words, processes,
 					 watch->audience.attach);
 	else
@@ -208,33 +210,66 @@ static int begin(struct watch *watch, char **words, size_t n)
 	return r > highest ? r : highest;
 }
 
-static int watch_named(struct watch *watch, char **words, size_t n)
-{
-	CLEANUP(table_freep) struct table *table = NULL;
-	int missing, r = 0;
+/* ---- those who are told ---- */
 
-	missing = begin(watch, words, n);
-	if (watch->targets.n == 0 && watch->n == 0)
-		return missing;
-	if (!watch->audience.json && table_wanted()) {
-		table = table_new();
-		if (!table)
-			return tracker_failed("beginning", -ENOMEM);
-		watch->audience.table = table;
-	}
+/* Return: 0, or EXIT_FAILED, having complained. */
+static int open_audience(struct watch *watch)
+{
+	int r;
+
+	r = speaker_begin(&watch->speaker, watch->json);
+	if (r < 0)
+		return tracker_failed("beginning", r);
+	audience_add(&watch->audience, &watch->speaker.listener);
+	return 0;
+}
+
+static void await_all(struct watch *watch)
+{
+	const struct audience *audience = &watch->audience;
 
 	watch->fds[FDS_TRACKER] = (struct pollfd){
-		.fd = pidtrack_fd(watch->audience.tracker),
+		.fd = pidtrack_fd(audience->tracker),
 		.events = POLLIN,
 	};
 	/* tells only that the reader left */
 	watch->fds[FDS_OUTPUT].fd = STDOUT_FILENO;
+	for (size_t i = 0; i < AUDIENCE_MAX; i++) {
+		watch->fds[FDS_LISTENERS + i] = (struct pollfd){
+			.fd = i < audience->n ? audience->listeners[i]->fd : -1,
+			.events = POLLIN,
+		};
+	}
+}
+
+/* One that is not wanted is let go of: nothing will be told of it.
+ * Return: 0, or EXIT_FAILED, having complained. */
+static int show(struct audience *audience, struct target *target)
+{
+	if (globs_match(&audience->wanted, target->label, target->id.record))
+		return audience_attached(audience, target);
+	target->process = pidtrack_process_free(target->process);
+	return 0;
+}
+
+static int watch_named(struct watch *watch, char **words, size_t n)
+{
+	struct audience *audience = &watch->audience;
+	int missing, r;
+
+	speaker_expect(watch->json);
+	missing = begin(watch, words, n);
+	if (watch->targets.n == 0 && watch->n == 0)
+		return missing;
+	r = open_audience(watch);
+	if (r == 0)
+		await_all(watch);
 	for (size_t i = 0; i < watch->targets.n && r == 0; i++)
-		r = audience_show(&watch->audience, &watch->targets.all[i]);
+		r = show(audience, &watch->targets.all[i]);
 	if (r == 0)
 		r = watch_all(watch);
 	for (size_t i = 0; i < watch->n; i++)
-		follow_done(&watch->follows[i], &watch->audience);
+		follow_done(&watch->follows[i], audience);
 	return r > missing ? r : missing;
 }
 
@@ -244,15 +279,27 @@ static int watch_run(int argc, char **argv)
 	int r;
 
 	r = arguments_parse(&command_watch, &watch, &argc, &argv);
-	if (r != ARGUMENTS_FINE)
-		return r;
-	output_begin();
-	r = watch_named(&watch, argv, (size_t)argc);
+	if (r == ARGUMENTS_FINE) {
+		output_begin();
+		r = watch_named(&watch, argv, (size_t)argc);
+		speaker_done(&watch.speaker);
+	}
 	targets_done(&watch.targets);
+	globs_done(&watch.audience.wanted);
 	free(watch.follows);
 	free(watch.fds);
 	return r;
 }
+
+#ifdef PT_HAVE_NCURSES
+#define WATCH_TABLE                                                          \
+	"A table in the foreground of a terminal, lines elsewhere.  There\n" \
+	"q ends, and the arrows and PgUp, PgDn, Home and End scroll.\n"
+#else
+#define WATCH_TABLE                                                         \
+	"Lines also on a terminal: this was built without ncurses, and a\n" \
+	"table is drawn with that.\n"
+#endif
 
 const struct command command_watch = {
 	.name = "watch",
@@ -264,7 +311,8 @@ const struct command command_watch = {
 		"a directory of records or pins: the processes of those that\n"
 		"are and come there are watched, and what is removed is told,\n"
 		"until DIR itself is.\n"
-		"A table in the foreground of a terminal, lines elsewhere.\n"
+		"GLOB is matched with the label and with the name of the\n"
+		"record's file; a process with neither is called nothing.\n" WATCH_TABLE
 		"Ends quietly when nobody reads any more.\n"
 		"\n"
 		"Exits with 0; 1 if a PROCESS does not exist, the others\n"
