@@ -3,6 +3,7 @@
  * pidtrack watch: the states of processes and their events, as they happen.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,15 +14,19 @@
 #include "audience.h"
 #include "complain.h"
 #include "follow.h"
+#include "interrupt.h"
 #include "output.h"
 #include "owned.h"
 #include "speaker.h"
 #include "target.h"
+#include "trace.h"
 
 struct watch {
 	struct audience audience;
 	bool json;
+	const char *trace_to; /* lent; NULL: no trace */
 	struct speaker speaker;
+	struct trace trace;
 	struct targets targets; /* those that were named */
 	struct follow *follows; /* @n directories, owned */
 	size_t n;
@@ -33,6 +38,7 @@ struct watch {
 enum {
 	FDS_TRACKER,
 	FDS_OUTPUT,
+	FDS_INTERRUPT,
 	FDS_LISTENERS,
 	FDS_MORE = FDS_LISTENERS + AUDIENCE_MAX
 };
@@ -49,6 +55,15 @@ static int set_json(void *to, const char *value)
 	return 0;
 }
 
+static int set_trace(void *to, const char *value)
+{
+	if (strcmp(value, "-") == 0)
+		return complain_usage("--trace wants a file: standard output "
+				      "has the lines");
+	((struct watch *)to)->trace_to = value;
+	return 0;
+}
+
 static int add_label(void *to, const char *value)
 {
 	return globs_add(&((struct watch *)to)->audience.wanted, value);
@@ -60,6 +75,8 @@ static const struct command_option options[] = {
 	{ "legacy", NULL, "believe a record that has only a number",
 	  set_legacy },
 	{ "json", NULL, "one JSON object a line", set_json },
+	{ "trace", "FILE", "also their lives, as Chrome and Perfetto show them",
+	  set_trace },
 	{ 0 },
 };
 
@@ -121,6 +138,8 @@ static int watch_all(struct watch *watch)
 		if (r > highest)
 			highest = r;
 		r = audience_settle(&watch->audience);
+		if (interrupt_taken())
+			break;
 		if (r < 0)
 			return r == -EPIPE ? highest : output_failed(r);
 		if (watch->audience.left == 0 && watch->n == watch->n_gone)
@@ -212,11 +231,69 @@ static int begin(struct watch *watch, char **words, size_t n)
 
 /* ---- those who are told ---- */
 
+/* Whether @path is in one of the directories: it would be told of itself, and
+ * that without an end. */
+static bool is_followed(const struct watch *watch, const char *path)
+{
+	CLEANUP(freep) char *copy = strdup(path);
+	struct stat place, followed;
+
+	if (!copy || stat(dirname(copy), &place) < 0)
+		return false;
+	for (size_t i = 0; i < watch->n; i++) {
+		if (stat(watch->follows[i].path, &followed) == 0 &&
+		    followed.st_dev == place.st_dev &&
+		    followed.st_ino == place.st_ino)
+			return true;
+	}
+	return false;
+}
+
+static int check_outside(const struct watch *watch, const char *path)
+{
+	if (!path || !is_followed(watch, path))
+		return 0;
+	return complain_usage("'%s' is in a directory that is watched, where "
+			      "it would be told of itself",
+			      path);
+}
+
+/* So that what is written comes to its end. */
+static int await_interrupts(struct watch *watch)
+{
+	int fd = interrupt_open();
+
+	watch->fds[FDS_INTERRUPT] = (struct pollfd){
+		.fd = fd,
+		.events = POLLIN,
+	};
+	return fd < 0 ? tracker_failed("beginning", fd) : 0;
+}
+
+/* Return: 0, or an exit_code, having complained. */
+static int open_files(struct watch *watch)
+{
+	int r;
+
+	r = check_outside(watch, watch->trace_to);
+	if (r == 0 && watch->trace_to) {
+		audience_add(&watch->audience, &watch->trace.listener);
+		r = trace_open(&watch->trace, watch->trace_to);
+	}
+	if (r == 0 && watch->trace_to)
+		r = await_interrupts(watch);
+	return r;
+}
+
 /* Return: 0, or EXIT_FAILED, having complained. */
 static int open_audience(struct watch *watch)
 {
 	int r;
 
+	watch->fds[FDS_INTERRUPT].fd = -1;
+	r = open_files(watch);
+	if (r)
+		return r;
 	r = speaker_begin(&watch->speaker, watch->json);
 	if (r < 0)
 		return tracker_failed("beginning", r);
@@ -240,6 +317,17 @@ static void await_all(struct watch *watch)
 			.events = POLLIN,
 		};
 	}
+}
+
+/* Return: an exit_code. */
+static int close_audience(struct watch *watch)
+{
+	int r = 0;
+
+	if (watch->trace.path)
+		r = trace_close(&watch->trace);
+	speaker_done(&watch->speaker);
+	return r;
 }
 
 /* One that is not wanted is let go of: nothing will be told of it.
@@ -276,19 +364,21 @@ static int watch_named(struct watch *watch, char **words, size_t n)
 static int watch_run(int argc, char **argv)
 {
 	struct watch watch = { 0 };
-	int r;
+	int r, written = 0;
 
 	r = arguments_parse(&command_watch, &watch, &argc, &argv);
 	if (r == ARGUMENTS_FINE) {
 		output_begin();
 		r = watch_named(&watch, argv, (size_t)argc);
-		speaker_done(&watch.speaker);
+		written = close_audience(&watch);
 	}
 	targets_done(&watch.targets);
 	globs_done(&watch.audience.wanted);
 	free(watch.follows);
 	free(watch.fds);
-	return r;
+	if (interrupt_taken())
+		return interrupt_end();
+	return r > written ? r : written;
 }
 
 #ifdef PT_HAVE_NCURSES
