@@ -36,6 +36,7 @@ packages_to_test_all=(
 	'zsh|command -v zsh'
 	'fish|command -v fish'
 	'spin|command -v spin'
+	'python3-prometheus-client|python3 -c "import prometheus_client.openmetrics"'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'valgrind|command -v valgrind'
 	'busybox-static|busybox --list'

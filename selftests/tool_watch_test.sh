@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 #
-# What pidtrack watch tells programs: JSON and traces; see tool.bash.
+# What pidtrack watch tells programs: JSON, traces and metrics; see tool.bash.
 
 . "$(dirname "$0")/tool.bash"
 
@@ -253,7 +253,7 @@ test_an_interrupted_watch_ends_what_it_writes() {
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$PIDTRACK" watch --trace a.trace \
-			box >lines 2>err 9>&- &
+			--openmetrics a.prom box >lines 2>err 9>&- &
 		watching=$!
 		exec 8<lines
 		rm lines
@@ -264,6 +264,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$PIDTRACK" watch --trace a.trace \
 		[[ -z $err ]] || die "it says something"
 		tail -n 1 a.trace | grep -qx ']' || die "$number: no end"
 		check_trace a.trace 0 1 True || die "another trace"
+		grep -qx 'pidtrack_live_processes 1' a.prom ||
+			die "not the last metrics"
 	done
 	release
 	wait
@@ -296,6 +298,8 @@ test_a_trace_that_cannot_be_made_is_refused() {
 	usage watch --trace --- '--trace wants a value: --trace FILE'
 	# it would be told of itself, and so on
 	usage watch --trace box/a.trace box --- 'is in a directory that is watched'
+	usage watch --openmetrics ./box/a.prom box --- \
+		'is in a directory that is watched'
 	[[ -z $(ls box) ]] || die "it was made"
 	# and what there is nobody for is not touched
 	echo before >a.trace
@@ -319,6 +323,360 @@ test_a_trace_that_cannot_be_written_any_more_is_told_of_once() {
 	code_is 4
 	err_says "cannot write the trace 'a.trace': File too large"
 	await_file out 'b.count(b"code 3") == 4'
+	wait
+}
+
+# ---- metrics ----
+
+# Whether the text in file $1 is OpenMetrics, and has the samples of the other
+# arguments, NAME=VALUE, with {label="..."} in NAME.
+check_metrics() {
+	python3 - "$@" <<-'END'
+	import re, sys
+
+	text = open(sys.argv[1]).read()
+	assert text.endswith("\n# EOF\n")
+	samples, types = {}, {}
+	for line in text.splitlines()[:-1]:
+	    m = re.fullmatch(r"# TYPE (pidtrack_\w+) (counter|gauge)", line)
+	    if m:
+	        assert m[1] not in types, line
+	        name = m[1]
+	        types[name] = m[2]
+	        continue
+	    m = re.fullmatch(r"# (HELP|UNIT) (pidtrack_\w+) \S.*", line)
+	    if m:
+	        assert m[2] == name, line
+	        assert m[1] == "HELP" or name.endswith("_" + line.split()[3])
+	        continue
+	    m = re.fullmatch(r'(\w+)(\{\w+="[\w-]+"\})? ([0-9.]+)', line)
+	    assert m, line
+	    assert m[1] == name + ("_total" if types[name] == "counter" else "")
+	    assert (m[1] + (m[2] or "")) not in samples, line
+	    samples[m[1] + (m[2] or "")] = float(m[3])
+	for wanted in sys.argv[2:]:
+	    name, value = wanted.rsplit("=", 1)
+	    assert samples[name] == float(value), (wanted, samples[name])
+	END
+}
+
+test_a_file_of_metrics_counts_what_happened() {
+	need_exit_info
+	ulimit -c 0
+	umask 077
+	mkdir box collected
+	hold_recorded exit 3
+	mv a.record box/web.record
+	gone_pid >box/gone.pid
+	echo nothing >box/README
+	launch_other other.record
+	mv other.record box
+	"$PIDTRACK" watch --openmetrics collected/a.prom box >lines 2>err 9>&- &
+	watching=$!
+	await_file collected/a.prom 'b"live_processes 2\n" in b'
+	check_metrics collected/a.prom pidtrack_live_processes=2 \
+		pidtrack_watched_processes_total=2 \
+		pidtrack_records_without_process=2 \
+		'pidtrack_absences_total{verdict="gone"}=1' \
+		'pidtrack_absences_total{verdict="none"}=1' ||
+		die "other metrics"
+	before=$(stat -c %i collected/a.prom)
+	# whose number is not another's as long as it is open
+	exec 6<collected/a.prom
+	kill -KILL "$other"
+	await_file collected/a.prom 'b"kind=\"killed\"} 1\n" in b'
+	[[ $(stat -c %i collected/a.prom) != "$before" ]] ||
+		die "it is written in its place"
+	check_metrics /dev/fd/6 pidtrack_live_processes=2 ||
+		die "it is not what it was"
+	release
+	await_file lines 'b"code 3" in b'
+	rm -r box
+	wait $watching
+	wait
+	check_metrics collected/a.prom pidtrack_live_processes=0 \
+		pidtrack_untold_exits=0 pidtrack_records_removed_total=4 \
+		'pidtrack_exits_total{kind="failed"}=1' \
+		'pidtrack_exits_total{kind="killed"}=1' \
+		'pidtrack_exits_total{kind="exited"}=0' \
+		'pidtrack_statuses_total{source="recovered"}=2' ||
+		die "other metrics in the end"
+	[[ $(ls collected) == a.prom ]] || die "$(ls collected) is left"
+	[[ $(stat -c %a collected/a.prom) == 644 ]] || die "another mode"
+}
+
+test_an_end_nobody_told_is_one_of_its_own() {
+	hold_zombie
+	"$PIDTRACK" watch --openmetrics a.prom "$pid" >lines 9>&- 7>&- &
+	await_file a.prom 'b"untold_exits 1\n" in b'
+	check_metrics a.prom pidtrack_live_processes=0 pidtrack_untold_exits=1 \
+		'pidtrack_statuses_total{source="recovered"}=0' ||
+		die "other metrics"
+	release
+	wait $! || die "it failed"
+	check_metrics a.prom pidtrack_untold_exits=0 || die "other metrics"
+}
+
+# By who wrote the parser of Prometheus's own library.
+test_others_read_the_metrics() {
+	python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null ||
+		skip "no python3-prometheus-client"
+	hold exit 0
+	"$PIDTRACK" watch --openmetrics a.prom $pid >/dev/null 9>&- &
+	await_file a.prom 'b"live_processes 1\n" in b'
+	python3 - <<-'END' || die "it reads something else"
+	from prometheus_client.openmetrics import parser
+	families = {f.name: f for f in
+	            parser.text_string_to_metric_families(open("a.prom").read())}
+	assert families["pidtrack_live_processes"].samples[0].value == 1
+	assert families["pidtrack_exits"].type == "counter"
+	assert families["pidtrack_start_time_seconds"].unit == "seconds"
+	assert all(f.documentation for f in families.values())
+	END
+	release
+	wait $! || die "it failed"
+}
+
+test_a_file_of_metrics_is_written_once_a_second_at_most() {
+	need_exit_info
+	mkdir collected
+	cat >many <<-'END'
+	import ctypes, os, subprocess, sys, time
+	shim, tool = sys.argv[1:]
+	libc = ctypes.CDLL(None)
+	fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+	libc.inotify_add_watch(fd, b"collected", 0x40) # IN_MOVED_FROM
+	shims = [subprocess.Popen([shim, "wait"], stdin=subprocess.PIPE)
+	         for i in range(30)]
+	begun = time.monotonic()
+	watch = subprocess.Popen([tool, "watch", "--openmetrics",
+	                          "collected/a.prom"] +
+	                         [str(s.pid) for s in shims],
+	                         stdout=subprocess.PIPE)
+	for s in shims:
+	    watch.stdout.readline()
+	for s in shims: # each is told before the next one ends
+	    s.stdin.close()
+	    s.wait()
+	    while b" code 0 " not in watch.stdout.readline():
+	        pass
+	assert watch.wait() == 0
+	seconds = time.monotonic() - begun
+	n = os.read(fd, 65536).count(b"a.prom.")
+	# the first, empty one, that at once, and the last
+	assert 2 <= n <= seconds + 3, (n, seconds)
+	END
+	python3 many "$SHIM" "$PIDTRACK" || die "too often"
+	check_metrics collected/a.prom 'pidtrack_exits_total{kind="exited"}=30' ||
+		die "other metrics"
+}
+
+test_metrics_that_cannot_be_written_are_refused() {
+	mkdir box
+	pt watch --openmetrics nowhere/a.prom $$
+	code_is 4
+	err_says "cannot write the metrics 'nowhere/a.prom': No such file or directory"
+	pt watch --openmetrics ./box $$
+	code_is 4
+	err_says "cannot write the metrics './box': Is a directory"
+	[[ $(ls) != *box.* ]] || die "$(ls) is left"
+}
+
+test_an_address_is_one_of_the_loopback() {
+	local word
+
+	for word in 0.0.0.0:9 192.0.2.1:9100 '[::]:9100' '*:9100' \
+		'[2001:db8::1]:9100' example.org:9100 128.0.0.1:9100 ::1:9100 \
+		'[::ffff:127.0.0.1]:9100' 127.1:9100; do
+		usage watch --openmetrics "$word" $$ --- \
+			"'$word' is no address of this machine's loopback"
+	done
+	for word in a:b :65536 127.0.0.1: ':-1' '[::1]'; do
+		usage watch --openmetrics "$word" $$ --- \
+			"'$word' has no port from 0 to 65535 at its end"
+	done
+	usage watch --openmetrics 9100 $$ --- "'./9100' or ':9100'"
+	usage watch --openmetrics - $$ --- 'standard output has the lines'
+}
+
+# Begins a watch of a shim with metrics at $1: $port
+begin_scraped() {
+	hold
+	mkfifo lines
+	"$PIDTRACK" watch --openmetrics "$1" $pid >lines 2>err 9>&- &
+	watching=$!
+	exec 8<lines
+	rm lines
+	next_line
+	port=$(sed -n 's/.*the metrics are at .*:\([0-9]*\)$/\1/p' err)
+	[[ -n $port ]] || die "no port: $(<err)"
+}
+
+test_metrics_are_scraped() {
+	local host
+
+	for host in 127.0.0.1 localhost '' 127.0.0.2; do
+		rm -f held
+		begin_scraped "$host:0"
+		python3 - "${host:-127.0.0.1}" "$port" <<-'END' ||
+		import sys, urllib.error, urllib.request
+		at = f"http://{sys.argv[1]}:{sys.argv[2]}"
+		for path in "/metrics", "/metrics?name=x":
+		    with urllib.request.urlopen(at + path) as answer:
+		        assert answer.status == 200
+		        assert answer.headers["Content-Type"] == (
+		            "application/openmetrics-text; version=1.0.0; "
+		            "charset=utf-8")
+		        assert answer.headers["Connection"] == "close"
+		        body = answer.read()
+		        assert len(body) == int(answer.headers["Content-Length"])
+		    open("scraped", "wb").write(body)
+		def fails(code, *args, **kwargs):
+		    try:
+		        urllib.request.urlopen(
+		            urllib.request.Request(*args, **kwargs))
+		    except urllib.error.HTTPError as error:
+		        assert error.code == code, error
+		        return error
+		    assert False, args
+		for path in "/", "/metric", "/metricss", "/metrics/":
+		    fails(404, at + path)
+		for method in "POST", "HEAD", "DELETE":
+		    error = fails(405, at + "/metrics", method=method)
+		    assert error.headers["Allow"] == "GET"
+		fails(405, at + "/metrics", method="POST", data=b"x" * 50000)
+		END
+			die "not by $host"
+		check_metrics scraped pidtrack_live_processes=1 || die "not so"
+		release
+		watched
+		code_is 0
+	done
+}
+
+test_metrics_are_scraped_by_ipv6() {
+	python3 -c 'import socket
+socket.create_server(("::1", 0), family=socket.AF_INET6)' 2>/dev/null ||
+		skip "no ::1"
+	begin_scraped '[::1]:0'
+	python3 -c 'import sys, urllib.request
+assert urllib.request.urlopen(f"http://[::1]:{sys.argv[1]}/metrics").read()' \
+		"$port" || die "no answer"
+	# a port that is taken
+	pt watch --openmetrics "[::1]:$port" $$
+	code_is 4
+	err_says "cannot listen at '[::1]:$port': Address already in use"
+	release
+	watched
+	code_is 0
+}
+
+test_a_bad_request_is_refused() {
+	begin_scraped :0
+	python3 - "$port" <<-'END' || die "another answer"
+	import socket, sys
+	def ask(request):
+	    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+	        s.sendall(request)
+	        answer = b""
+	        while True:
+	            more = s.recv(65536)
+	            if not more:
+	                return answer
+	            answer += more
+	end = b"\r\n\r\n"
+	for bad in b"x", b"GET", b"GET /metrics", b"GET /metrics FTP/1.1", \
+	           b"GET /metrics HTTP/2", b" /metrics HTTP/1.1x\0", b"\0", b"":
+	    assert ask(bad + end).startswith(b"HTTP/1.1 400 "), bad
+	assert ask(b"GET /\r\nfoo HTTP/1.1" + end).startswith(b"HTTP/1.1 400 ")
+	for n in 5000, 60000, 200000:
+	    try:
+	        answer = ask(b"GET /metrics HTTP/1.1\r\nx: " + b"x" * n + end)
+	    except ConnectionError: # who talks without an end is left
+	        assert n > 60000
+	        continue
+	    assert answer.startswith(b"HTTP/1.1 431 "), (n, answer)
+	# byte by byte, without \r, and with more than was waited for
+	s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+	for byte in b"GET /metrics HTTP/1.0\n\n":
+	    s.send(bytes([byte]))
+	assert s.recv(12) == b"HTTP/1.1 200"
+	s.close()
+	for more in b"more", b"\0", b"x" * 8000:
+	    assert ask(b"GET /metrics HTTP/1.1" + end + more).startswith(
+	        b"HTTP/1.1 200 ")
+	END
+	release
+	watched
+	code_is 0
+}
+
+test_nobody_who_asks_can_stop_the_watching() {
+	begin_scraped :0
+	cat >crowd <<-'END'
+	import socket, struct, sys, urllib.request
+	at = ("127.0.0.1", int(sys.argv[1]))
+	def scrape():
+	    answer = urllib.request.urlopen(f"http://127.0.0.1:{at[1]}/metrics")
+	    return answer.read()
+	silent = [socket.create_connection(at) for i in range(60)]
+	half = [socket.create_connection(at) for i in range(8)]
+	for s in half:
+	    s.sendall(b"GET /metrics")
+	asked = [socket.create_connection(at) for i in range(4)] # and do not read
+	for s in asked:
+	    s.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+	for i in range(20): # and go without a word
+	    s = socket.create_connection(at)
+	    s.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+	                 struct.pack("ii", 1, 0))
+	    s.close()
+	assert b"live_processes 1\n" in scrape()
+	left = 0
+	for s in silent + half:
+	    s.setblocking(False)
+	    try:
+	        s.recv(1)
+	    except BlockingIOError:
+	        left += 1
+	    except ConnectionError:
+	        pass
+	assert left <= 16, left
+	print(left, flush=True)
+	sys.stdin.read()
+	END
+	mkfifo stays
+	python3 crowd "$port" <stays >crowded 9>&- 8<&- &
+	crowd=$!
+	exec 7>stays
+	await_file crowded 'b.endswith(b"\n")'
+	# they are there still, and watching goes on
+	release
+	next_line
+	watched
+	code_is 0
+	exec 7>&-
+	wait $crowd || die "the crowd failed"
+}
+
+# ---- together ----
+
+test_a_table_a_trace_and_metrics_go_together() {
+	need_exit_info
+	need_table
+	hold_recorded exit 3
+	TERM=xterm on_terminal "$PIDTRACK" watch --trace a.trace \
+		--openmetrics a.prom a.record
+	sees "^$pid +a web +[0-9]+s running"
+	kill -TERM $pid
+	ends 'code 0'
+	sees "^$pid +a web +[0-9]+s SIGTERM"
+	finish
+	check_trace a.trace 1 0 True || die "another trace"
+	check_metrics a.prom 'pidtrack_exits_total{kind="killed"}=1' ||
+		die "other metrics"
+	release
 	wait
 }
 

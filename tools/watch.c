@@ -15,6 +15,7 @@
 #include "complain.h"
 #include "follow.h"
 #include "interrupt.h"
+#include "openmetrics.h"
 #include "output.h"
 #include "owned.h"
 #include "speaker.h"
@@ -24,9 +25,11 @@
 struct watch {
 	struct audience audience;
 	bool json;
-	const char *trace_to; /* lent; NULL: no trace */
+	const char *trace_to;	/* lent; NULL: no trace */
+	const char *metrics_to; /* likewise */
 	struct speaker speaker;
 	struct trace trace;
+	struct openmetrics metrics;
 	struct targets targets; /* those that were named */
 	struct follow *follows; /* @n directories, owned */
 	size_t n;
@@ -64,6 +67,14 @@ static int set_trace(void *to, const char *value)
 	return 0;
 }
 
+static int set_openmetrics(void *to, const char *value)
+{
+	if (openmetrics_check(value) == EXIT_USAGE)
+		return EXIT_USAGE;
+	((struct watch *)to)->metrics_to = value;
+	return 0;
+}
+
 static int add_label(void *to, const char *value)
 {
 	return globs_add(&((struct watch *)to)->audience.wanted, value);
@@ -77,6 +88,8 @@ static const struct command_option options[] = {
 	{ "json", NULL, "one JSON object a line", set_json },
 	{ "trace", "FILE", "also their lives, as Chrome and Perfetto show them",
 	  set_trace },
+	{ "openmetrics", "ADDR|FILE",
+	  "also counts, at http://ADDR/metrics or in FILE", set_openmetrics },
 	{ 0 },
 };
 
@@ -273,14 +286,23 @@ static int await_interrupts(struct watch *watch)
 /* Return: 0, or an exit_code, having complained. */
 static int open_files(struct watch *watch)
 {
+	const char *file = watch->metrics_to;
 	int r;
 
+	if (file && openmetrics_check(file) == 0)
+		file = NULL;
 	r = check_outside(watch, watch->trace_to);
+	if (r == 0)
+		r = check_outside(watch, file);
 	if (r == 0 && watch->trace_to) {
 		audience_add(&watch->audience, &watch->trace.listener);
 		r = trace_open(&watch->trace, watch->trace_to);
 	}
-	if (r == 0 && watch->trace_to)
+	if (r == 0 && watch->metrics_to) {
+		audience_add(&watch->audience, &watch->metrics.listener);
+		r = openmetrics_open(&watch->metrics, watch->metrics_to);
+	}
+	if (r == 0 && (watch->trace_to || watch->metrics_to))
 		r = await_interrupts(watch);
 	return r;
 }
@@ -322,12 +344,13 @@ static void await_all(struct watch *watch)
 /* Return: an exit_code. */
 static int close_audience(struct watch *watch)
 {
-	int r = 0;
+	int r = 0, others = 0;
 
 	if (watch->trace.path)
 		r = trace_close(&watch->trace);
+	others = openmetrics_close(&watch->metrics);
 	speaker_done(&watch->speaker);
-	return r;
+	return r > others ? r : others;
 }
 
 /* One that is not wanted is let go of: nothing will be told of it.
