@@ -36,12 +36,25 @@ packages_to_test_all=(
 	'zsh|command -v zsh'
 	'fish|command -v fish'
 	'spin|command -v spin'
+	'libsystemd-dev|pkg-config --exists libsystemd'
+	'libglib2.0-dev|pkg-config --exists glib-2.0'
+	'libuv1-dev|pkg-config --exists libuv'
+	'libev-dev|test -f /usr/include/ev.h'
 	'python3-prometheus-client|python3 -c "import prometheus_client.openmetrics"'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'valgrind|command -v valgrind'
 	'busybox-static|busybox --list'
 	'qemu-system-x86|command -v qemu-system-x86_64'
 	'e2fsprogs|test -x /usr/sbin/mkfs.ext4'
+)
+# the peers of benchmarks, and to see what they came to
+packages_to_bench=(
+	"${packages_to_build[@]}"
+	'libsystemd-dev|pkg-config --exists libsystemd'
+	'libglib2.0-dev|pkg-config --exists glib-2.0'
+	'libuv1-dev|pkg-config --exists libuv'
+	'libev-dev|test -f /usr/include/ev.h'
+	'gnuplot-nox|command -v gnuplot'
 )
 packages_to_check=(
 	"${packages_to_test[@]}"

@@ -2,8 +2,6 @@
 /*
  * What it costs to keep processes by pins, and to hold many.
  *
- *	bench-pin [--rounds N] [--pins N] [--json FILE] PROGRAM
- *
  * Two hosts live side by side, each in mount namespaces of its own: one holds
  * nothing, one 10 000 processes, each pinned.  They launch a small static
  * program and collect its end, acknowledged
@@ -15,10 +13,8 @@
  *
  * and, as somebody else would on that machine, fork and make a new mount
  * namespace, in which every mount is copied.  A round has each do some, one
- * after the other, and begins with another each time; their median counts.  It
- * is divided by that of a plain launch of the host that holds nothing, in the
- * same round; told are the median of all rounds, and the tenth and ninetieth of
- * a hundred.
+ * after the other, and begins with another each time; their median counts.  1
+ *is a plain launch of the host that holds nothing.
  *
  * The second host is then killed, and the next recovers all it had pinned, ends
  * them and acknowledges every end; that, and pinning them, is told for one of
@@ -29,29 +25,27 @@
  * wrong, or one that was pinned is missing.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "figures.h"
+#include "bench.h"
 #include "pidtrack.h"
 
 #define BATCH 15
 #define BATCH_NS UINT64_C(200000000) /* the most a batch takes, but for one */
-#define MAX_ROUNDS 1000
-#define MAX_PINS 19000 /* a descriptor each */
+#define PINS 10000		     /* a descriptor each */
 
 enum host { HOST_EMPTY, HOST_PINS, HOSTS };
 enum way {
@@ -341,32 +335,15 @@ static void __attribute__((noreturn)) host_live(struct own *own, int socket)
 
 /* ---- all of them ---- */
 
-struct cell {
-	double ns[MAX_ROUNDS];
-	double ratio[MAX_ROUNDS];
-	double calls; /* for one */
-	uint64_t n;
-	uint64_t wrong;
-};
-
 struct bench {
 	const char *program;
-	const char *json;
-	unsigned int rounds;
 	unsigned int pins;
 	char place[64];
-	char backend[16];
 	int sockets[HOSTS];
 	pid_t pids[HOSTS];
-	struct cell cells[CELLS];
-	struct outcome once[ALL_WAYS];
+	struct bench_row *cells[CELLS];
+	struct bench_row *once[ALL_WAYS];
 };
-
-static void __attribute__((noreturn)) give_up(const char *what, int error)
-{
-	fprintf(stderr, "bench-pin: %s: %s\n", what, strerror(-error));
-	exit(error == -EPERM || error == -EOPNOTSUPP ? 77 : 2);
-}
 
 static struct outcome answer(const struct bench *bench, enum host host,
 			     const char *what)
@@ -375,9 +352,9 @@ static struct outcome answer(const struct bench *bench, enum host host,
 
 	if (recv(bench->sockets[host], &outcome, sizeof(outcome), 0) !=
 	    sizeof(outcome))
-		give_up(what, -EPIPE);
+		bench_give_up(what, -EPIPE);
 	if (outcome.error < 0)
-		give_up(what, outcome.error);
+		bench_give_up(what, outcome.error);
 	return outcome;
 }
 
@@ -385,7 +362,7 @@ static struct outcome ask(const struct bench *bench, enum host host,
 			  uint32_t way)
 {
 	if (send(bench->sockets[host], &way, sizeof(way), MSG_NOSIGNAL) < 0)
-		give_up(way_names[way], -errno);
+		bench_give_up(way_names[way], -errno);
 	return answer(bench, host, way_names[way]);
 }
 
@@ -400,10 +377,10 @@ static void start_host(struct bench *bench, enum host host, const char *place)
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		give_up("socketpair", -errno);
+		bench_give_up("socketpair", -errno);
 	bench->pids[host] = fork();
 	if (bench->pids[host] < 0)
-		give_up("fork", -errno);
+		bench_give_up("fork", -errno);
 	if (bench->pids[host] == 0) {
 		for (int i = 0; i < (int)host; i++)
 			close(bench->sockets[i]);
@@ -412,39 +389,40 @@ static void start_host(struct bench *bench, enum host host, const char *place)
 	}
 	close(pair[1]);
 	bench->sockets[host] = pair[0];
-	snprintf(bench->backend, sizeof(bench->backend), "%s",
-		 answer(bench, host, host_names[host]).backend);
+	answer(bench, host, host_names[host]);
 }
 
 static double run_cell(struct bench *bench, unsigned int i)
 {
 	struct outcome outcome = ask(bench, i / WAYS, i % WAYS);
 
-	bench->cells[i].n += outcome.n;
-	bench->cells[i].wrong += outcome.wrong;
-	bench->cells[i].calls = outcome.calls;
+	bench_checked(bench->cells[i], outcome.n, outcome.wrong);
+	if (i % WAYS != WAY_NAMESPACE)
+		bench_count(bench->cells[i], "system calls", outcome.calls);
 	return outcome.ns;
 }
 
-static void run_rounds(struct bench *bench)
+static void run_rounds(struct bench *bench, unsigned int rounds)
 {
-	struct cell *cells = bench->cells;
-	double median, sorted[MAX_ROUNDS];
-
 	for (unsigned int i = 0; i < CELLS; i++)
 		run_cell(bench, i); /* warms up */
-	for (unsigned int round = 0; round < bench->rounds; round++)
-		for (unsigned int i = 0; i < CELLS; i++)
-			cells[(round + i) % CELLS].ns[round] =
-				run_cell(bench, (round + i) % CELLS);
+	for (unsigned int round = 0; round < rounds; round++) {
+		bench_progress("round %u of %u", round + 1, rounds);
+		for (unsigned int i = 0; i < CELLS; i++) {
+			unsigned int cell = bench_turn(round, i, CELLS);
 
-	memcpy(sorted, cells[0].ns, sizeof(sorted));
-	median = part_of(sorted, bench->rounds, 0.5);
-	for (unsigned int round = 0; round < bench->rounds; round++)
-		for (unsigned int i = 0; i < CELLS; i++)
-			cells[i].ratio[round] =
-				cells[i].ns[round] /
-				(i == 0 ? median : cells[0].ns[round]);
+			bench_time(bench->cells[cell], round,
+				   run_cell(bench, cell));
+		}
+	}
+}
+
+static void tell_once(struct bench *bench, uint32_t way,
+		      const struct outcome *outcome)
+{
+	bench_time(bench->once[way], 0, outcome->ns);
+	bench_checked(bench->once[way], outcome->n, outcome->wrong);
+	bench_count(bench->once[way], "system calls", outcome->calls);
 }
 
 /* The host with pins is killed, and its shims are the next one's to find. */
@@ -456,117 +434,28 @@ static void run_once(struct bench *bench, const char *place)
 	signal(SIGCHLD, SIG_IGN);
 	kill(bench->pids[HOST_PINS], SIGKILL);
 	if (recv(bench->sockets[HOST_PINS], &byte, 1, 0) > 0)
-		give_up("killing", -EBUSY);
+		bench_give_up("killing", -EBUSY);
 	close(bench->sockets[HOST_PINS]);
 	start_host(bench, HOST_PINS, place);
-	for (uint32_t way = WAY_RECOVER; way < ALL_WAYS; way++)
-		bench->once[way] = ask(bench, HOST_PINS, way);
-}
+	for (uint32_t way = WAY_RECOVER; way < ALL_WAYS; way++) {
+		struct outcome outcome = ask(bench, HOST_PINS, way);
 
-/* ---- what came of it ---- */
-
-static void print_tables(struct bench *bench)
-{
-	double unit = part_of(bench->cells[0].ns, bench->rounds, 0.5);
-
-	printf("%-10s %-21s %7s %7s %7s %13s\n", "host", "", "median", "10%",
-	       "90%", "system calls");
-	for (unsigned int i = 0; i < CELLS; i++) {
-		struct cell *cell = &bench->cells[i];
-
-		printf("%-10s %-21s %7.2f %7.2f %7.2f", host_names[i / WAYS],
-		       way_names[i % WAYS],
-		       part_of(cell->ratio, bench->rounds, 0.5),
-		       part_of(cell->ratio, bench->rounds, 0.1),
-		       part_of(cell->ratio, bench->rounds, 0.9));
-		if (i % WAYS != WAY_NAMESPACE)
-			printf(" %13.2f", cell->calls);
-		printf("\n");
+		tell_once(bench, way, &outcome);
 	}
-	for (unsigned int way = WAY_HOLD; way < ALL_WAYS; way++)
-		printf("%-10s %-21s %7.2f %29.2f\n", host_names[HOST_PINS],
-		       way_names[way], bench->once[way].ns / unit,
-		       bench->once[way].calls);
-	printf("\nkernel memory of a pin: %.0f bytes\n",
-	       bench->once[WAY_HOLD].bytes);
 }
 
-static void write_json(struct bench *bench)
-{
-	double unit = part_of(bench->cells[0].ns, bench->rounds, 0.5);
-	FILE *file = fopen(bench->json, "we");
-	struct utsname name;
-
-	if (!file)
-		give_up(bench->json, -errno);
-	uname(&name);
-	fprintf(file,
-		"{\"benchmark\": \"pin\", \"version\": \"%s\", "
-		"\"backend\": \"%s\", \"linux\": \"%s\", \"machine\": \"%s\", "
-		"\"cpus\": %ld,\n \"rounds\": %u, \"pins\": %u, "
-		"\"unit\": \"plain launch without pins\", \"unit_us\": %.1f, "
-		"\"kernel_bytes_per_pin\": %.0f,\n \"results\": [",
-		pidtrack_version(), bench->backend, name.release, name.machine,
-		sysconf(_SC_NPROCESSORS_ONLN), bench->rounds, bench->pins,
-		unit / 1000, bench->once[WAY_HOLD].bytes);
-	for (unsigned int i = 0; i < CELLS; i++) {
-		struct cell *cell = &bench->cells[i];
-
-		fprintf(file,
-			"\n  {\"host\": \"%s\", \"what\": \"%s\", "
-			"\"median\": %.4f, \"p10\": %.4f, \"p90\": %.4f, "
-			"\"system_calls\": %.3f, \"n\": %" PRIu64
-			", \"wrong\": %" PRIu64 "},",
-			host_names[i / WAYS], way_names[i % WAYS],
-			part_of(cell->ratio, bench->rounds, 0.5),
-			part_of(cell->ratio, bench->rounds, 0.1),
-			part_of(cell->ratio, bench->rounds, 0.9), cell->calls,
-			cell->n, cell->wrong);
-	}
-	for (unsigned int way = WAY_HOLD; way < ALL_WAYS; way++)
-		fprintf(file,
-			"%s\n  {\"host\": \"pins\", \"what\": \"%s\", "
-			"\"once\": %.4f, \"system_calls\": %.3f, "
-			"\"n\": %u, \"wrong\": %u}",
-			way > WAY_HOLD ? "," : "", way_names[way],
-			bench->once[way].ns / unit, bench->once[way].calls,
-			bench->once[way].n, bench->once[way].wrong);
-	fprintf(file, "\n ]}\n");
-	if (fclose(file))
-		give_up(bench->json, -errno);
-}
-
-static int tell(struct bench *bench)
-{
-	uint64_t n = 0, wrong = 0;
-
-	for (unsigned int i = 0; i < CELLS; i++) {
-		n += bench->cells[i].n;
-		wrong += bench->cells[i].wrong;
-	}
-	for (unsigned int way = WAY_HOLD; way < ALL_WAYS; way++)
-		wrong += bench->once[way].wrong;
-	printf("One launch and its end without pins, pidtrack (%s) = 1, %u "
-	       "pins, %u rounds:\n\n",
-	       bench->backend, bench->pins, bench->rounds);
-	print_tables(bench);
-	if (bench->json)
-		write_json(bench);
-	printf("statuses: %" PRIu64 " launched, %" PRIu64 " wrong\n",
-	       n + bench->pins, wrong);
-	return wrong != 0;
-}
+/* ---- where it is ---- */
 
 static void make_room(struct bench *bench)
 {
 	char path[80];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		give_up("mounts", -errno);
+		bench_give_up("mounts", -errno);
 	for (int host = 0; host < HOSTS; host++) {
 		snprintf(path, sizeof(path), "%s/%d", bench->place, host);
 		if (mkdir(path, 0700))
-			give_up(path, -errno);
+			bench_give_up(path, -errno);
 	}
 }
 
@@ -584,8 +473,9 @@ static void remove_room(const struct bench *bench)
 }
 
 /* As the first of its pid namespace: with it all end. */
-static int run(struct bench *bench)
+static int run(struct bench *bench, unsigned int rounds)
 {
+	struct outcome held;
 	char paths[HOSTS][80];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -594,67 +484,63 @@ static int run(struct bench *bench)
 		snprintf(paths[host], sizeof(paths[host]), "%s/%d",
 			 bench->place, host);
 		if (unshare(CLONE_NEWNS) < 0)
-			give_up("mount namespace", -errno);
+			bench_give_up("mount namespace", -errno);
 		start_host(bench, host, paths[host]);
 	}
-	bench->once[WAY_HOLD] = ask(bench, HOST_PINS, WAY_HOLD);
-	run_rounds(bench);
+	held = ask(bench, HOST_PINS, WAY_HOLD);
+	tell_once(bench, WAY_HOLD, &held);
+	bench_count(bench->once[WAY_HOLD], "kernel bytes", held.bytes);
+	run_rounds(bench, rounds);
 	run_once(bench, paths[HOST_PINS]);
 	for (int host = 0; host < HOSTS; host++)
 		close(bench->sockets[host]);
-	return tell(bench);
+	return bench_end();
 }
 
-static bool parse(struct bench *bench, int argc, char **argv)
+static void make_rows(struct bench *bench)
 {
-	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "pins", required_argument, NULL, 'p' },
-		{ "json", required_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	bench->rounds = 30;
-	bench->pins = 10000;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
-		if (option == 'r')
-			bench->rounds = (unsigned int)atoi(optarg);
-		else if (option == 'p')
-			bench->pins = (unsigned int)atoi(optarg);
-		else if (option == 'j')
-			bench->json = optarg;
-		else
-			return false;
-	bench->program = argv[optind];
-	return optind + 1 == argc && bench->rounds >= 1 &&
-	       bench->rounds <= MAX_ROUNDS && bench->pins >= 1 &&
-	       bench->pins <= MAX_PINS;
+	for (unsigned int i = 0; i < CELLS; i++) {
+		bench->cells[i] =
+			bench_row(host_names[i / WAYS], way_names[i % WAYS], 0);
+		bench_unit(bench->cells[i], bench->cells[0]);
+	}
+	for (unsigned int way = WAY_HOLD; way < ALL_WAYS; way++) {
+		bench->once[way] =
+			bench_row(host_names[HOST_PINS], way_names[way], 0);
+		bench_unit(bench->once[way], bench->cells[0]);
+	}
 }
+
+static const struct bench_job job = {
+	.name = "pin",
+	.title = "One launch and its end, by what keeps it beyond the host",
+	.unit = "a plain launch of the host without pins",
+	.rounds = { 30, 4, 1 },
+};
 
 int main(int argc, char **argv)
 {
+	struct bench_asked asked = bench_begin(&job, argc, argv);
 	static struct bench bench;
 	int status = -1;
 	pid_t pid;
 
-	if (!parse(&bench, argc, argv)) {
-		fprintf(stderr,
-			"usage: bench-pin [--rounds 1..%d] [--pins 1..%d] "
-			"[--json FILE] PROGRAM\n",
-			MAX_ROUNDS, MAX_PINS);
-		return 2;
-	}
+	bench.program = asked.program;
+	bench.pins = asked.size == BENCH_SMOKE ? 100 : PINS;
+	bench_fact("pins", bench.pins);
+	make_rows(&bench);
 	strcpy(bench.place, "/tmp/bench-pin-XXXXXX");
 	if (!mkdtemp(bench.place))
-		give_up(bench.place, -errno);
-	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
-		give_up("namespaces", -errno);
+		bench_give_up(bench.place, -errno);
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
+		rmdir(bench.place);
+		bench_give_up("namespaces", -errno);
+	}
 	pid = fork();
 	if (pid < 0)
-		give_up("fork", -errno);
+		bench_give_up("fork", -errno);
 	if (pid == 0)
-		exit(run(&bench));
+		exit(run(&bench, asked.rounds));
 	waitpid(pid, &status, 0);
 	remove_room(&bench);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 2;

@@ -2,8 +2,6 @@
 /*
  * What it costs to tell whether the processes of 10 000 records are there.
  *
- *	bench-verify [--rounds N] [--records N] [--json FILE] PROGRAM
- *
  * 200 processes live, and each has its record under as many names as make
  * 10 000 files: native ones; the same as pid and start time, as boxlite has
  * them; and as pid and path, as brood-box has them.  They are looked at
@@ -18,33 +16,27 @@
  *
  * and the latter three once more without the file, with what it says at hand.
  * A round has each of the seven look at all records, and begins with another of
- * them each time.  It is divided by what pidtrack took in the same round, with
- * the file or without; told are the median of all rounds, and the tenth and
- * ninetieth of a hundred.  System calls are counted where they are made, those
- * of the library by pidtrack_statistics(), to which comes what that does not
- * know of: five to read a file, or, of a registry, one to close it.
+ * them each time.  1 is what pidtrack took, with the file or without.  System
+ * calls are counted where they are made, those of the library by
+ * pidtrack_statistics(), to which comes what that does not know of: five to
+ * read a file, or, of a registry, one to close it.
  *
  * Fails if any was not said to be there.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "figures.h"
+#include "bench.h"
 #include "pidtrack.h"
 
 #define PROCESSES 200
-#define MAX_RECORDS 100000
-#define MAX_ROUNDS 1000
 
 enum kind { NATIVE, BOXLITE, BROOD_BOX, KINDS };
 
@@ -65,10 +57,7 @@ struct way {
 	size_t unit; /* the way that is 1 */
 	/* Return: how many of them are there. */
 	unsigned int (*look)(void);
-	double ns[MAX_ROUNDS];
-	double ratio[MAX_ROUNDS];
-	double calls; /* a record */
-	uint64_t wrong;
+	struct bench_row *row;
 };
 
 static struct pidtrack *tracker;
@@ -77,12 +66,6 @@ static struct pidtrack_record **records;
 static unsigned int n_records = 10000;
 static char place[64];
 static uint64_t calls; /* of the ways that are not ours */
-
-static void give_up(const char *what, int error)
-{
-	fprintf(stderr, "bench-verify: %s: %s\n", what, strerror(-error));
-	exit(1);
-}
 
 static const char *path_of(enum kind kind, unsigned int i)
 {
@@ -123,7 +106,7 @@ static unsigned int by_registry(void)
 	snprintf(path, sizeof(path), "%s/%s", place, kind_names[NATIVE]);
 	r = pidtrack_registry_open(path, 0, &registry);
 	if (r < 0)
-		give_up(path, r);
+		bench_give_up(path, r);
 	while (pidtrack_registry_next(registry, tracker, &found) > 0) {
 		calls += 1; /* close */
 		n += found->comparison &&
@@ -288,7 +271,7 @@ static void put(enum kind kind, unsigned int i, const char *bytes, size_t size)
 	int fd = open(path_of(kind, i), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0 || write(fd, bytes, size) != (ssize_t)size)
-		give_up(path_of(kind, i), -errno);
+		bench_give_up(path_of(kind, i), -errno);
 	close(fd);
 }
 
@@ -318,7 +301,7 @@ static void launch(struct process *process, const char *const *argv)
 	snprintf(path, sizeof(path), "%s/record", place);
 	r = pidtrack_spawn(tracker, &options, &process->process, NULL);
 	if (r < 0)
-		give_up(argv[0], r);
+		bench_give_up(argv[0], r);
 	process->pid = pidtrack_process_pid(process->process);
 	process->start = start_of(process->pid);
 	n = read_file(path, process->native, sizeof(process->native));
@@ -326,7 +309,7 @@ static void launch(struct process *process, const char *const *argv)
 	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
 	n = readlink(path, process->exe, sizeof(process->exe) - 1);
 	if (n < 0)
-		give_up(path, -errno);
+		bench_give_up(path, -errno);
 }
 
 static void prepare(const char *program)
@@ -339,24 +322,24 @@ static void prepare(const char *program)
 	strcpy(place, "/tmp/bench-verify-XXXXXX");
 	r = pidtrack_new(NULL, &tracker);
 	if (r < 0)
-		give_up("tracker", r);
+		bench_give_up("tracker", r);
 	if (!mkdtemp(place))
-		give_up(place, -errno);
+		bench_give_up(place, -errno);
 	for (i = 0; i < KINDS; i++) {
 		snprintf(path, sizeof(path), "%s/%s", place, kind_names[i]);
 		if (mkdir(path, 0700))
-			give_up(path, -errno);
+			bench_give_up(path, -errno);
 	}
 	for (i = 0; i < PROCESSES; i++)
 		launch(&processes[i], argv);
 	records = calloc(n_records, sizeof(struct pidtrack_record *));
 	if (!records)
-		give_up("memory", -ENOMEM);
+		bench_give_up("memory", -ENOMEM);
 	for (i = 0; i < n_records; i++) {
 		put_all(i, &processes[i % PROCESSES]);
 		r = pidtrack_record_read(path_of(NATIVE, i), &records[i]);
 		if (r < 0)
-			give_up(path_of(NATIVE, i), r);
+			bench_give_up(path_of(NATIVE, i), r);
 	}
 }
 
@@ -374,7 +357,7 @@ static void clean_up(void)
 		const struct pidtrack_event *event;
 
 		if (pidtrack_wait(tracker, 10000, &event) <= 0)
-			give_up("waiting", -ETIMEDOUT);
+			bench_give_up("waiting", -ETIMEDOUT);
 	}
 	pidtrack_free(tracker);
 	for (kind = 0; kind < KINDS; kind++) {
@@ -390,127 +373,48 @@ static void clean_up(void)
 
 /* ---- rounds ---- */
 
-static void look(struct way *way, unsigned int round)
+static void look(const struct way *way, unsigned int round)
 {
 	uint64_t before = own_calls() + calls, begin = now_ns();
 	unsigned int n = way->look();
 
-	way->ns[round] = (double)(now_ns() - begin) / n_records;
-	way->calls = (double)(own_calls() + calls - before) / n_records;
-	way->wrong += n_records - n;
+	bench_time(way->row, round, (double)(now_ns() - begin) / n_records);
+	bench_count(way->row, "system calls",
+		    (double)(own_calls() + calls - before) / n_records);
+	bench_checked(way->row, n_records, n_records - n);
 }
 
 static void run_rounds(unsigned int rounds)
 {
-	unsigned int round, i;
-
-	for (round = 0; round < rounds; round++) {
-		for (i = 0; i < WAYS; i++)
-			look(&ways[(round + i) % WAYS], round);
-		for (i = 0; i < WAYS; i++)
-			ways[i].ratio[round] = ways[i].ns[round] /
-					       ways[ways[i].unit].ns[round];
+	for (unsigned int round = 0; round < rounds; round++) {
+		bench_progress("round %u of %u", round + 1, rounds);
+		for (unsigned int i = 0; i < WAYS; i++)
+			look(&ways[bench_turn(round, i, WAYS)], round);
 	}
 }
 
-static void print_table(unsigned int rounds)
-{
-	unsigned int i;
-
-	printf("Telling whether one of %u records' process is there, pidtrack "
-	       "= 1, %u rounds:\n\n",
-	       n_records, rounds);
-	printf("%-8s %-13s %7s %7s %7s %13s\n", "record", "by", "median", "10%",
-	       "90%", "system calls");
-	for (i = 0; i < WAYS; i++)
-		printf("%-8s %-13s %7.2f %7.2f %7.2f %13.2f\n", ways[i].how,
-		       ways[i].name, part_of(ways[i].ratio, rounds, 0.5),
-		       part_of(ways[i].ratio, rounds, 0.1),
-		       part_of(ways[i].ratio, rounds, 0.9), ways[i].calls);
-}
-
-static void write_json(const char *path, unsigned int rounds)
-{
-	FILE *file = fopen(path, "we");
-	struct utsname name;
-	unsigned int i;
-
-	if (!file)
-		give_up(path, -errno);
-	uname(&name);
-	fprintf(file,
-		"{\"benchmark\": \"verify\", \"version\": \"%s\", "
-		"\"linux\": \"%s\", \"machine\": \"%s\", \"cpus\": %ld,\n "
-		"\"rounds\": %u, \"records\": %u, \"processes\": %d,\n "
-		"\"unit\": \"pidtrack, with the file or without\", "
-		"\"unit_us\": [%.2f, %.2f],\n \"results\": [",
-		pidtrack_version(), name.release, name.machine,
-		sysconf(_SC_NPROCESSORS_ONLN), rounds, n_records, PROCESSES,
-		part_of(ways[1].ns, rounds, 0.5) / 1000,
-		part_of(ways[4].ns, rounds, 0.5) / 1000);
-	for (i = 0; i < WAYS; i++)
-		fprintf(file,
-			"%s\n  {\"record\": \"%s\", \"by\": \"%s\", "
-			"\"median\": %.4f, \"p10\": %.4f, \"p90\": %.4f, "
-			"\"system_calls\": %.3f, \"wrong\": %" PRIu64 "}",
-			i ? "," : "", ways[i].how, ways[i].name,
-			part_of(ways[i].ratio, rounds, 0.5),
-			part_of(ways[i].ratio, rounds, 0.1),
-			part_of(ways[i].ratio, rounds, 0.9), ways[i].calls,
-			ways[i].wrong);
-	fprintf(file, "\n ]}\n");
-	if (fclose(file))
-		give_up(path, -errno);
-}
-
-static int parse(int argc, char **argv, unsigned int *ret_rounds,
-		 const char **ret_json)
-{
-	static const struct option options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "records", required_argument, NULL, 'n' },
-		{ "json", required_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0)
-		if (option == 'r')
-			*ret_rounds = (unsigned int)atoi(optarg);
-		else if (option == 'n')
-			n_records = (unsigned int)atoi(optarg);
-		else if (option == 'j')
-			*ret_json = optarg;
-		else
-			return -EINVAL;
-	return optind + 1 == argc && *ret_rounds >= 1 &&
-			       *ret_rounds <= MAX_ROUNDS && n_records >= 1 &&
-			       n_records <= MAX_RECORDS ?
-		       0 :
-		       -EINVAL;
-}
+static const struct bench_job job = {
+	.name = "verify",
+	.title =
+		"Telling whether the process of one of 10 000 records is there",
+	.unit = "pidtrack, with the file or without",
+	.rounds = { 30, 4, 1 },
+};
 
 int main(int argc, char **argv)
 {
-	const char *json = NULL;
-	unsigned int rounds = 30, i;
-	uint64_t wrong = 0;
+	struct bench_asked asked = bench_begin(&job, argc, argv);
 
-	if (parse(argc, argv, &rounds, &json) < 0) {
-		fprintf(stderr,
-			"usage: bench-verify [--rounds 1..%d] "
-			"[--records 1..%d] [--json FILE] PROGRAM\n",
-			MAX_ROUNDS, MAX_RECORDS);
-		return 2;
-	}
-	prepare(argv[optind]);
-	run_rounds(rounds);
-	print_table(rounds);
-	if (json)
-		write_json(json, rounds);
-	for (i = 0; i < WAYS; i++)
-		wrong += ways[i].wrong;
-	printf("verdicts: %" PRIu64 " wrong\n", wrong);
+	if (asked.size == BENCH_SMOKE)
+		n_records = 2 * PROCESSES;
+	for (unsigned int i = 0; i < WAYS; i++)
+		ways[i].row = bench_row(ways[i].name, ways[i].how, 0);
+	for (unsigned int i = 0; i < WAYS; i++)
+		bench_unit(ways[i].row, ways[ways[i].unit].row);
+	bench_fact("records", n_records);
+	bench_fact("processes", PROCESSES);
+	prepare(asked.program);
+	run_rounds(asked.rounds);
 	clean_up();
-	return wrong != 0;
+	return bench_end();
 }
