@@ -6,10 +6,9 @@
  */
 #include <linux/io_uring.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/sysinfo.h>
 
+#include "tracer.h"
 #include "tracked.h"
 
 #define BURST 1000
@@ -88,32 +87,29 @@ static void burst_end(struct __test_metadata *_metadata, struct burst *burst,
 	EXPECT_EQ(burst->fds, fds_count());
 }
 
-/* Nothing else calls it, and it does nothing. */
-#define MARK 0x70696474
-#define mark() syscall(SYS_getppid, MARK)
+enum { PHASE_COLLECT = 1 };
 
 struct host {
 	bool free_at_once;
-	int socket;	  /* to the tracer: "ready", "go" */
 	uint64_t counted; /* by the library */
 	bool on_ring;
 };
 
-static void host_run(struct __test_metadata *_metadata, struct host *host)
+static void host_run(struct __test_metadata *_metadata, struct costs *costs,
+		     void *argument)
 {
 	static struct burst burst;
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct pidtrack_statistics before, after;
-	char byte = 0;
+	struct host *host = argument;
 
 	host->on_ring = tracker_is_on_ring(tracker);
 	burst_start(_metadata, &burst, tracker);
 	before = tracker_statistics(tracker);
-	ASSERT_EQ(1, write(host->socket, &byte, 1));
-	ASSERT_EQ(1, read(host->socket, &byte, 1));
-	mark();
+	costs_start(_metadata, costs);
+	costs_phase(costs, PHASE_COLLECT);
 	burst_collect(_metadata, &burst, tracker, host->free_at_once);
-	mark();
+	costs_phase(costs, 0);
 	after = tracker_statistics(tracker);
 	EXPECT_EQ(BURST, after.exits - before.exits);
 	burst_end(_metadata, &burst, tracker, host->free_at_once);
@@ -121,111 +117,36 @@ static void host_run(struct __test_metadata *_metadata, struct host *host)
 	host->counted = after.syscalls - before.syscalls;
 }
 
-/* ---- the tracer ---- */
-
-struct count {
-	int marks;
-	uint64_t close;	 /* of pidfds */
-	uint64_t memory; /* malloc's */
-	uint64_t other;
-};
-
-static void count_call(struct count *count, uint64_t number, uint64_t argument)
-{
-	if (number == SYS_getppid && argument == MARK)
-		count->marks++;
-	else if (count->marks != 1)
-		return;
-	else if (number == SYS_close)
-		count->close++;
-	else if (number == SYS_brk || number == SYS_mmap ||
-		 number == SYS_munmap || number == SYS_mremap ||
-		 number == SYS_madvise)
-		count->memory++;
-	else
-		count->other++;
-}
-
-static int next_stop(pid_t pid, int signal)
-{
-	int status;
-
-	if (ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)signal) < 0 ||
-	    waitpid(pid, &status, __WALL) < 0)
-		return -errno;
-	return status;
-}
-
-/* Counts until the second mark, and lets go. */
-static void trace(struct __test_metadata *_metadata, pid_t pid,
-		  struct count *count)
-{
-	struct __ptrace_syscall_info info;
-	int status, signal = 0;
-
-	while (count->marks < 2) {
-		status = next_stop(pid, signal);
-		ASSERT_GE(status, 0);
-		ASSERT_TRUE(WIFSTOPPED(status));
-		signal = 0;
-		if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
-			if (!(status >> 16))
-				signal = WSTOPSIG(status);
-			continue;
-		}
-		ASSERT_GT(ptrace(PTRACE_GET_SYSCALL_INFO, pid,
-				 (void *)sizeof(info), &info),
-			  0);
-		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-			count_call(count, info.entry.nr, info.entry.args[0]);
-	}
-	ASSERT_EQ(0, ptrace(PTRACE_DETACH, pid, NULL, NULL));
-}
-
 static void check_cost(struct __test_metadata *_metadata, bool free_at_once)
 {
-	struct count count = { 0 };
+	const struct cost *cost;
+	struct traced traced;
+	struct costs *costs;
 	struct host *host;
-	int pair[2], status;
-	char byte;
-	pid_t pid;
 
 	if (!fds_allow(BURST + 100))
 		SKIP(return, "RLIMIT_NOFILE is too low");
+	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
 	host = mmap(NULL, sizeof(*host), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	pidtrack_free(tracker_start(_metadata, 0)); /* or skip */
-	pid = fork();
-	if (!pid) {
-		close(pair[0]);
-		host->socket = pair[1];
-		host->free_at_once = free_at_once;
-		host_run(_metadata, host);
-		_exit(0);
-	}
-	close(pair[1]);
-	ASSERT_EQ(1, read(pair[0], &byte, 1));
-	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, NULL,
-			    (void *)PTRACE_O_TRACESYSGOOD));
-	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, pid, NULL, NULL));
-	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
-	ASSERT_EQ(1, write(pair[0], &byte, 1));
-	trace(_metadata, pid, &count);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
-	close(pair[0]);
+	host->free_at_once = free_at_once;
+	costs = costs_new(_metadata);
+	traced = traced_start(_metadata, costs, host_run, host);
+	traced_count(_metadata, &traced, TRACE_CALLS);
 
+	cost = &costs->host[PHASE_COLLECT];
 	TH_LOG("%s, %d ends: %llu system calls, and %llu close, %llu memory",
 	       host->on_ring ? "ring" : "epoll", BURST,
-	       (unsigned long long)count.other, (unsigned long long)count.close,
-	       (unsigned long long)count.memory);
+	       (unsigned long long)cost->calls,
+	       (unsigned long long)cost->closes,
+	       (unsigned long long)cost->memory);
 	if (free_at_once)
-		EXPECT_LE(count.close, BURST);
+		EXPECT_LE(cost->closes, BURST);
 	else
-		EXPECT_EQ(count.other + count.close, host->counted);
+		EXPECT_EQ(cost->calls + cost->closes, host->counted);
 	if (host->on_ring && works(PIDTRACK_FEATURE_RING_WAITID))
-		EXPECT_LE(count.other, BURST / 10);
+		EXPECT_LE(cost->calls, BURST / 10);
+	costs_free(costs);
 	munmap(host, sizeof(*host));
 }
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+"""Records anew what the library costs: counts.txt, from what counts_test says.
+
+    counts.py BUILD...      build directories; of each kind of build its own
+
+Lines that none of these builds has a word about are kept.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+FILE = pathlib.Path(__file__).with_name('counts.txt')
+
+
+def seen(build):
+    """Of one build: {(name, backend, kind): value}."""
+    # a test fails where it sees what is not recorded
+    subprocess.run(['meson', 'test', '-C', build, '--logbase', 'counts',
+                    'counts-uring', 'counts-epoll'],
+                   check=False, stdout=sys.stderr)
+    log = pathlib.Path(build, 'meson-logs', 'counts.txt').read_text()
+    if re.search('^not ok', log, re.M):
+        print('some differ', file=sys.stderr)
+    return {tuple(words[:3]): words[3] for words in
+            (line.split() for line in re.findall(': count (.*)', log))}
+
+
+def main():
+    old = FILE.read_text().splitlines()
+    head = [line for line in old if line.startswith('#')]
+    counts = {tuple(words[:3]): words[3] for words in
+              (line.split() for line in old if line and line[0] != '#')}
+    for build in sys.argv[1:]:
+        counts.update(seen(build))
+    FILE.write_text('\n'.join(head + [
+        ' '.join(key + (value,)) for key, value in sorted(counts.items())]) +
+        '\n')
+
+
+if __name__ == '__main__':
+    main()
