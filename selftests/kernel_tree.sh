@@ -361,6 +361,18 @@ keeps_theirs()
 }
 check remove_keeps_what_is_theirs keeps_theirs
 
+# What is left of a directory once theirs is moved away: git shows nothing of it.
+is_nobodys()
+{
+	make_tree && mkdir "$tree/$tool" &&
+		exits_with 0 'there was nothing of ours' --remove "$tree" &&
+		exits_with 0 'placed in' "$tree" &&
+		[ -f "$tree/$tool/PLACED" ] &&
+		exits_with 0 'removed from' --remove "$tree" && untouched &&
+		[ ! -e "$tree/$tool" ]
+}
+check an_empty_directory_is_in_nobodys_way is_nobodys
+
 says_where_not()
 {
 	make_tree && echo '# SAMPLES' >"$tree/samples/Kconfig" &&
