@@ -10,6 +10,8 @@ packages_to_build=(
 	'libc6-dev|test -f /usr/include/stdio.h'
 	'meson|command -v meson'
 	'ninja-build|command -v ninja'
+	# tells meson, on Debian, where ld.so and pkg-config look for libraries
+	'dpkg-dev|! command -v dpkg || command -v dpkg-architecture'
 	'python3|command -v python3'
 	'pkg-config|command -v pkg-config'
 	'liburing-dev|pkg-config --exists "liburing >= 2.3"'
