@@ -21,6 +21,8 @@ struct pt_uring {
 	struct io_uring ring;
 	int fd;		/* eventfd registered with it, to poll */
 	bool signalled; /* the eventfd may be readable */
+	bool entered;	/* since it was last found empty */
+	bool drained;	/* by that: the kernel may signal it once more, late */
 	bool renewed;	/* a ring before it may signal it, at any time */
 	uint64_t wakeups;
 	uint64_t thread; /* whose it is */
@@ -34,20 +36,59 @@ static void prep_waitid(struct io_uring_sqe *sqe, int pidfd, siginfo_t *siginfo,
 	sqe->file_index = options;
 }
 
-/* Gives the kernel what is queued, and has it finish what is ready. */
-static int enter(struct pt_uring *uring)
+static bool says(const struct pt_uring *uring, unsigned int flags)
+{
+	return IO_URING_READ_ONCE(*uring->ring.sq.kflags) & flags;
+}
+
+/*
+ * The kernel says so only after the work can be found.  Whoever did that in
+ * between would be told of it for ever: it is taken back by nothing but more.
+ */
+static void forget_task_work(struct pt_uring *uring)
+{
+	__atomic_and_fetch(uring->ring.sq.kflags, ~IORING_SQ_TASKRUN,
+			   __ATOMIC_SEQ_CST);
+}
+
+static void recall_task_work(struct pt_uring *uring)
+{
+	__atomic_or_fetch(uring->ring.sq.kflags, IORING_SQ_TASKRUN,
+			  __ATOMIC_SEQ_CST);
+}
+
+/* That the host asks again, should nothing else happen. */
+static void signal_host(struct pt_uring *uring)
 {
 	uint64_t count = 1;
+
+	sys_write(uring->fd, &count, sizeof(count));
+	uring->signalled = true;
+}
+
+/*
+ * Gives the kernel what is queued, and has it finish what is ready.  Return: 0;
+ * 1, and the host asks again, if it did nothing; or a negative errno.
+ */
+static int enter(struct pt_uring *uring)
+{
+	const bool work = says(uring, IORING_SQ_TASKRUN);
 	int r;
 
 	pt_sys_calls++;
-	uring->signalled = true;
+	uring->signalled = uring->entered = true;
+	if (work)
+		forget_task_work(uring);
 	r = io_uring_submit_and_get_events(&uring->ring);
-	/* what it has no memory for now must not wait for other things */
-	if (io_uring_sq_ready(&uring->ring) > 0)
-		sys_write(uring->fd, &count, sizeof(count));
-	if (r == -EINTR || r == -EAGAIN || r == -EBUSY)
+	if (r >= 0 && io_uring_sq_ready(&uring->ring) == 0)
 		return 0;
+	/* where not all is taken, that work is not done, either */
+	if (work)
+		recall_task_work(uring);
+	/* what it has no memory for now must not wait for other things */
+	signal_host(uring);
+	if (r == -EINTR || r == -EAGAIN || r == -EBUSY)
+		return 1;
 	return MIN(r, 0);
 }
 
@@ -71,9 +112,7 @@ static void make_silent(struct io_uring_sqe *sqe)
 
 static bool has_task_work(const struct pt_uring *uring)
 {
-	unsigned int flags = IO_URING_READ_ONCE(*uring->ring.sq.kflags);
-
-	return flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+	return says(uring, IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
 /* io_uring_enter(2) tells so only to who waits, and we never do. */
@@ -107,7 +146,8 @@ int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened)
 {
 	uint64_t count;
 
-	uring->signalled |= uring->renewed;
+	uring->signalled |= uring->renewed || uring->drained;
+	uring->drained = false;
 	for (;;) {
 		unsigned int queued = io_uring_sq_ready(&uring->ring);
 
@@ -118,8 +158,8 @@ int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened)
 		if (has_task_work(uring) || queued > 0) {
 			int r = enter(uring);
 
-			if (r < 0)
-				return r;
+			if (r != 0)
+				return MIN(r, 0);
 			if (queued > 0 &&
 			    io_uring_sq_ready(&uring->ring) == queued)
 				return 0; /* not now, and signalled */
@@ -135,6 +175,8 @@ int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened)
 			uring->wakeups += r > 0;
 			uring->signalled = false;
 		} else {
+			uring->drained = uring->entered;
+			uring->entered = false;
 			return 0;
 		}
 	}
@@ -236,6 +278,23 @@ void pt_uring_close(struct pt_uring *uring, int pidfd)
 }
 
 /*
+ * Nothing is taken: what the queue has no room for stays, and nobody wants it.
+ * False: the kernel does not.
+ */
+static bool finish_task_work(struct pt_uring *uring)
+{
+	while (says(uring, IORING_SQ_TASKRUN)) {
+		pt_sys_calls++;
+		forget_task_work(uring);
+		if (io_uring_get_events(&uring->ring) < 0) {
+			recall_task_work(uring);
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
  * Ends all requests and waits until they have: one that is cancelled later
  * would still write its siginfo.  If the thread they were of has ended, nobody
  * is there any more who could.
@@ -254,11 +313,8 @@ static void cancel_all(struct pt_uring *uring)
 		r = io_uring_register_sync_cancel(&uring->ring, &all);
 		if (r == -EEXIST)
 			return;
-		while (has_task_work(uring)) {
-			pt_sys_calls++;
-			if (io_uring_get_events(&uring->ring) < 0)
-				return;
-		}
+		if (!finish_task_work(uring))
+			return;
 	} while (r > 0 || r == -EALREADY || r == -EINTR);
 }
 
@@ -483,7 +539,7 @@ bool pt_uring_owes(const struct pt_uring *uring)
 
 int pt_uring_flush(struct pt_uring *uring)
 {
-	return io_uring_sq_ready(&uring->ring) > 0 ? enter(uring) : 0;
+	return io_uring_sq_ready(&uring->ring) > 0 ? MIN(enter(uring), 0) : 0;
 }
 
 void pt_uring_settle(struct pt_uring *uring)
@@ -499,8 +555,5 @@ void pt_uring_settle(struct pt_uring *uring)
 
 void pt_uring_keep_readable(struct pt_uring *uring)
 {
-	uint64_t count = 1;
-
-	sys_write(uring->fd, &count, sizeof(count));
-	uring->signalled = true;
+	signal_host(uring);
 }

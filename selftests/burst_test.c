@@ -316,6 +316,7 @@ TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 240)
 /* What the kernel and the library share; of every ring in the same place. */
 static struct ring_shared {
 	uint32_t *head, *tail, *overflow;
+	uint32_t *flags; /* of submission */
 	void *memory;
 } ring_share(struct __test_metadata *_metadata)
 {
@@ -335,6 +336,7 @@ static struct ring_shared {
 	shared.head = (uint32_t *)(memory + params.cq_off.head);
 	shared.tail = (uint32_t *)(memory + params.cq_off.tail);
 	shared.overflow = (uint32_t *)(memory + params.cq_off.overflow);
+	shared.flags = (uint32_t *)(memory + params.sq_off.flags);
 	return shared;
 }
 
@@ -383,6 +385,91 @@ TEST(what_the_kernel_dropped_is_told_all_the_same)
 	EXPECT_FALSE(child_is_any());
 	EXPECT_GT(tracker_statistics(tracker).rearmed, 0);
 	pidtrack_free(tracker);
+}
+
+/* How many children were ours to reap. */
+static int children_reap(void)
+{
+	int n = 0;
+
+	while (waitpid(-1, NULL, 0) > 0)
+		n++;
+	return n;
+}
+
+/*
+ * The kernel says that there is work to do only when that is in the list: it
+ * may have been done by then.
+ */
+TEST(what_the_ring_says_too_late_holds_nobody_up)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	struct ring_shared shared;
+
+	if (!tracker_is_on_ring(tracker)) {
+		pidtrack_free(tracker);
+		gate_open(&gate);
+		SKIP(return, "epoll has no flags");
+	}
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	shared = ring_share(_metadata);
+	__atomic_or_fetch(shared.flags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(0, *shared.flags);
+	gate_open(&gate);
+	process_await_exit(process);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+
+	process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			     SHIM("exit", "0"));
+	process_await_exit(process);
+	__atomic_or_fetch(shared.flags, IORING_SQ_TASKRUN, __ATOMIC_SEQ_CST);
+	munmap(shared.memory, 4096);
+	pidtrack_free(tracker);
+	EXPECT_EQ(1, children_reap());
+}
+
+/* The kernel signals last: after somebody has found the work, and done it. */
+TEST(what_the_ring_signals_too_late_wakes_the_host_once)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	uint64_t count = 1;
+
+	if (!tracker_is_on_ring(tracker)) {
+		pidtrack_free(tracker);
+		SKIP(return, "epoll has no signals");
+	}
+	process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			     SHIM("exit", "7"));
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(sizeof(count),
+		  write(pidtrack_fd(tracker), &count, sizeof(count)));
+	EXPECT_TRUE(tracker_is_readable(tracker));
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(tracker_is_readable(tracker));
+	pidtrack_free(tracker);
+}
+
+/* Nor does what was told to nobody, and is more than the queue has room for. */
+TEST(a_tracker_with_many_ends_untold_can_be_freed)
+{
+	enum { N = 1500 };
+	struct pidtrack *tracker;
+
+	if (!fds_allow(N + 100))
+		SKIP(return, "RLIMIT_NOFILE is too low");
+	tracker = tracker_start(_metadata, 0);
+	for (int i = 0; i < N; i++)
+		shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
+			   SHIM("exit", "0"));
+	TH_LOG("%d beyond the queue of the ring", ring_overflow());
+	pidtrack_free(tracker);
+	EXPECT_EQ(N, children_reap());
 }
 
 /* As a host does that polls, and takes one event each time. */
