@@ -764,6 +764,25 @@ static inline int harness_number_of(const char *variable, int otherwise)
 	return number > 0 ? number : otherwise;
 }
 
+/* What the kernel says of @pid, in a line. */
+static inline void harness_say_of(pid_t pid, const char *what)
+{
+	char path[64], text[256];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, what);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	harness_say("#   %s: %s", what, text);
+}
+
 /* Says what is wrong with how a test's process ended. */
 static inline void harness_judge(struct __test_metadata *test,
 				 const siginfo_t *info)
@@ -821,6 +840,9 @@ static inline void harness_run(struct __test_metadata *test, int signals)
 		harness_judge(test, &info);
 	} else {
 		harness_say("# %s: timed out after %d s", test->name, seconds);
+		harness_say_of(pid, "stat");
+		harness_say_of(pid, "wchan");
+		harness_say_of(pid, "syscall");
 		test->failed = true;
 		harness_child_kill(pid, NULL);
 	}
