@@ -207,6 +207,14 @@ static int try(struct pt_lots *lots, uint32_t number)
 	return 0;
 }
 
+static uint64_t limit_of_files(void)
+{
+	uint64_t limit[2];
+
+	return sys_prlimit(RLIMIT_NOFILE, NULL, limit) >= 0 ? limit[0] :
+							      UINT64_MAX;
+}
+
 static bool is_want_of_room(int r)
 {
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN;
@@ -222,6 +230,8 @@ static int make_room(struct pt_lots *lots, uint32_t number)
 		r = make_list(lots, i + 1);
 	if (r < 0 || lots->lots[i])
 		return r;
+	if (limit_of_files() < lots->room)
+		return -EMFILE; /* as its table would be, with more ado */
 	r = lot_new(lots->room, &lots->lots[i]);
 	if (r >= 0 && !lots->tried)
 		r = try(lots, number);
@@ -289,12 +299,10 @@ void pt_lots_flush(struct pt_lots *lots, uint32_t number)
 
 void pt_lots_init(struct pt_lots *lots)
 {
-	uint64_t limit[2];
+	const uint64_t limit = limit_of_files();
 
-	*lots = (struct pt_lots){ .room = ROOM_MAX };
 	/* what a table may have; 0 is refused by itself */
-	if (sys_prlimit(RLIMIT_NOFILE, NULL, limit) >= 0 && limit[0] < ROOM_MAX)
-		lots->room = (uint32_t)MAX(limit[0], 1);
+	*lots = (struct pt_lots){ .room = MIN(MAX(limit, 1), ROOM_MAX) };
 }
 
 int pt_lots_probe(void)

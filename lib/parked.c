@@ -252,7 +252,21 @@ void pt_parked_return(struct pt_parked *parked,
 	if (!is_free(process))
 		return;
 	close_one(parked, process);
+	/* with none to spare, that one is wanted at once */
+	if (parked->spare < 0)
+		pt_ring_flush(parked->ring);
 	take_spare(parked);
+}
+
+/* One that has arrived, too: it is opened again when it is its turn. */
+static void back_at_once(struct pt_parked *parked,
+			 struct pidtrack_process *process)
+{
+	const bool arrived = process->arrived;
+
+	process->arrived = false;
+	pt_parked_back(parked, process);
+	process->arrived = arrived;
 }
 
 void pt_parked_back_all(struct pt_parked *parked)
@@ -260,7 +274,7 @@ void pt_parked_back_all(struct pt_parked *parked)
 	if (!parked->parks)
 		return;
 	for (uint32_t slot = 0; slot < parked->slots->n; slot++)
-		pt_parked_back(parked, pt_slots_at(parked->slots, slot));
+		back_at_once(parked, pt_slots_at(parked->slots, slot));
 	pt_ring_flush(parked->ring);
 	take_spare(parked);
 }

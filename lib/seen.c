@@ -177,8 +177,10 @@ static void happened_to_stops(struct pt_set *set,
 			      struct pidtrack_process *process)
 {
 	process->stops_watch = false;
-	if (process->stops == 0)
+	if (process->stops == 0) {
+		pt_parked_back(&set->parked, process);
 		return;
+	}
 	process->tell |= PT_TELL_STOPS;
 	pt_told_add(&set->told, process);
 }

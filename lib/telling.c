@@ -243,7 +243,6 @@ static int next(struct pt_set *set, struct pidtrack_event *ret_event)
 	int r;
 
 	pt_set_acknowledge_handed(set);
-	/* a ring has no timer: it is signalled while it could not watch */
 	if (set->n_ticks > 0 && pt_ring_waits(set->ring))
 		pt_set_happened_to_all(set);
 	if (pt_orphans_have_their_turn(set->orphans)) {
@@ -262,6 +261,12 @@ static int next(struct pt_set *set, struct pidtrack_event *ret_event)
 		if (r == 0)
 			r = let_arrive(set);
 	} while (r > 0);
+	/*
+	 * A ring has no timer: it is signalled while there is one it could not
+	 * watch; here, for before it may have been read again.
+	 */
+	if (r == 0 && set->n_ticks > 0 && pt_ring_waits(set->ring))
+		pt_ring_rouse(set->ring);
 	if (r == 0 && pt_orphans_are_due(set->orphans))
 		return look_for_orphans(set, ret_event);
 	return r;

@@ -333,6 +333,31 @@ TEST(more_than_the_limit_cannot_be_handed_over_and_stay_as_they_are)
 	crowd_end(_metadata, &crowd);
 }
 
+TEST(no_more_so_when_they_have_ended)
+{
+	const struct pidtrack_event *event;
+	static struct crowd crowd;
+	int fd = -1, before;
+
+	crowd_start_beyond(_metadata, &crowd);
+	gate_open(&crowd.gate);
+	for (int i = 0; i < BEYOND; i++) {
+		siginfo_t info;
+
+		ASSERT_EQ(0,
+			  waitid(P_PID,
+				 (id_t)pidtrack_process_pid(crowd.processes[i]),
+				 &info, WEXITED | WNOWAIT));
+	}
+	ASSERT_EQ(1, pidtrack_wait(crowd.tracker, awhile_ms(), &event));
+	crowd.told[index_of(event->process)] = true;
+	before = fds_count();
+	EXPECT_EQ(-EMFILE, pidtrack_handoff_prepare(crowd.tracker, &fd));
+	EXPECT_GE(before + 8, fds_count());
+	crowd_collect(_metadata, &crowd);
+	crowd_end(_metadata, &crowd);
+}
+
 /* ---- what it costs ---- */
 
 static uint64_t calls_of(struct __test_metadata *_metadata,
@@ -479,6 +504,28 @@ TEST_WANTS(who_wants_a_descriptor_that_stays_does_not_get_the_last_one,
 						   1U << PIDTRACK_STOPPED));
 	EXPECT_EQ(-EMFILE, pidtrack_process_stop(last_of(&crowd), &tree));
 	EXPECT_EQ(0, pidtrack_process_signal(last_of(&crowd), 0));
+	collect_in_want(_metadata, &crowd, &want);
+}
+
+/* Before the host has taken that of the process whose end was told. */
+TEST_WANTS(another_is_held_back_once_an_end_was_told, descriptors)
+{
+	struct pidtrack_process *process;
+	struct want want, more = { .n = 0 };
+	static struct crowd crowd;
+
+	limit_to(_metadata, ROOMY);
+	crowd_start(_metadata, &crowd, 0, MANY);
+	process = last_of(&crowd);
+	ASSERT_NO_EVENT(crowd.tracker);
+	want_begin(_metadata, &want, 0);
+	EXPECT_EQ(0, pidtrack_process_signal(process, SIGKILL));
+	ASSERT_EXITED(crowd.tracker, process, SIGKILL);
+	crowd.told[index_of(process)] = true;
+	ASSERT_NO_EVENT(crowd.tracker);
+	want_begin(_metadata, &more, 0);
+	EXPECT_EQ(0, pidtrack_process_signal(crowd.processes[MANY / 2], 0));
+	want_end(&more);
 	collect_in_want(_metadata, &crowd, &want);
 }
 
@@ -687,6 +734,30 @@ TEST(of_a_parked_one_stops_are_told)
 	crowd_end(_metadata, &crowd);
 }
 
+TEST(those_whose_stops_are_not_told_any_more_are_parked_again)
+{
+	const struct pidtrack_event *event;
+	static struct crowd crowd;
+	int before;
+
+	crowd_start(_metadata, &crowd, 0, MANY);
+	ASSERT_NO_EVENT(crowd.tracker);
+	before = fds_count();
+	for (int i = 20; i < 80; i++)
+		ASSERT_EQ(0, pidtrack_process_notify(crowd.processes[i],
+						     1U << PIDTRACK_STOPPED));
+	ASSERT_NO_EVENT(crowd.tracker);
+	if (parks(crowd.tracker))
+		EXPECT_LE(before + 40, fds_count());
+	for (int i = 20; i < 80; i++)
+		ASSERT_EQ(0, pidtrack_process_notify(crowd.processes[i], 0));
+	EXPECT_EQ(0, pidtrack_wait(crowd.tracker, 100, &event));
+	EXPECT_GE(before + 8, fds_count());
+	gate_open(&crowd.gate);
+	crowd_collect(_metadata, &crowd);
+	crowd_end(_metadata, &crowd);
+}
+
 TEST_WANTS(a_parked_one_has_a_fingerprint_that_is_its_own, boot_id)
 {
 	struct pidtrack_comparison comparison;
@@ -778,40 +849,87 @@ TEST(ends_that_are_stolen_while_they_are_told_are_told_all_the_same)
 	crowd_end(_metadata, &crowd);
 }
 
-TEST(another_processs_child_is_parked_and_its_end_is_told)
+#define FOREIGNS 40
+
+/* Children of others, after as many of the crowd. */
+static void foreigns_start(struct __test_metadata *_metadata,
+			   struct crowd *crowd, struct foreign *foreigns)
 {
-	static struct foreign foreigns[MANY];
-	static struct crowd crowd;
 	int before;
 
-	crowd_start(_metadata, &crowd, 0, 40);
-	for (int i = 0; i < 40; i++)
+	crowd_start(_metadata, crowd, 0, FOREIGNS);
+	for (int i = 0; i < FOREIGNS; i++)
 		ASSERT_EQ(0, foreign_start(&foreigns[i]));
 	before = fds_count();
-	for (int i = 0; i < 40; i++)
-		ASSERT_EQ(0,
-			  pidtrack_attach(crowd.tracker, foreigns[i].child.pid,
-					  0, 0, &crowd.processes[40 + i]));
-	if (parks(crowd.tracker))
+	for (int i = 0; i < FOREIGNS; i++)
+		ASSERT_EQ(0, pidtrack_attach(crowd->tracker,
+					     foreigns[i].child.pid, 0, 0,
+					     &crowd->processes[FOREIGNS + i]));
+	if (parks(crowd->tracker))
 		EXPECT_GE(before + 8, fds_count());
-	for (int i = 0; i < 40; i++) {
-		struct pidtrack_process *process = crowd.processes[40 + i];
+}
 
+/* One that has been told to end, with the code @i. */
+static void foreign_collect(struct __test_metadata *_metadata,
+			    struct crowd *crowd, struct foreign *foreign, int i)
+{
+	struct pidtrack_process *process = crowd->processes[FOREIGNS + i];
+
+	ASSERT_NEXT(crowd->tracker, process, PIDTRACK_EXITED,
+		    reaping_is_told() ? 0 : PIDTRACK_EVENT_LAST,
+		    PIDTRACK_SOURCE_UNKNOWN, -1);
+	ASSERT_EQ(i << 8, foreign_reap(foreign));
+	if (reaping_is_told())
+		ASSERT_NEXT(crowd->tracker, process, PIDTRACK_REAPED,
+			    PIDTRACK_EVENT_LAST, source_without_wait(), i << 8);
+	foreign_end(foreign);
+	pidtrack_process_free(process);
+}
+
+static void foreigns_end(struct __test_metadata *_metadata, struct crowd *crowd,
+			 struct foreign *foreigns)
+{
+	for (int i = 0; i < FOREIGNS; i++) {
+		if (!foreigns[i].child.pid)
+			continue;
 		ASSERT_EQ(0, child_exit(&foreigns[i].child, i));
-		ASSERT_NEXT(crowd.tracker, process, PIDTRACK_EXITED,
-			    reaping_is_told() ? 0 : PIDTRACK_EVENT_LAST,
-			    PIDTRACK_SOURCE_UNKNOWN, -1);
-		ASSERT_EQ(i << 8, foreign_reap(&foreigns[i]));
-		if (reaping_is_told())
-			ASSERT_NEXT(crowd.tracker, process, PIDTRACK_REAPED,
-				    PIDTRACK_EVENT_LAST, source_without_wait(),
-				    i << 8);
-		foreign_end(&foreigns[i]);
-		pidtrack_process_free(process);
+		foreign_collect(_metadata, crowd, &foreigns[i], i);
 	}
-	gate_open(&crowd.gate);
-	crowd_collect(_metadata, &crowd);
-	crowd_end(_metadata, &crowd);
+	gate_open(&crowd->gate);
+	crowd_collect(_metadata, crowd);
+	crowd_end(_metadata, crowd);
+}
+
+TEST(another_processs_child_is_parked_and_its_end_is_told)
+{
+	static struct foreign foreigns[FOREIGNS];
+	static struct crowd crowd;
+
+	foreigns_start(_metadata, &crowd, foreigns);
+	foreigns_end(_metadata, &crowd, foreigns);
+}
+
+TEST(under_a_lower_limit_its_end_is_told_once_that_is_higher)
+{
+	static struct foreign foreigns[FOREIGNS];
+	static struct crowd crowd;
+	struct rlimit all;
+
+	demand_parking(_metadata);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &all));
+	foreigns_start(_metadata, &crowd, foreigns);
+	ASSERT_NO_EVENT(crowd.tracker);
+	limit_to(_metadata, 3);
+	ASSERT_EQ(0, child_exit(&foreigns[20].child, 20));
+	ASSERT_TRUE(tracker_await(crowd.tracker));
+	ASSERT_NO_EVENT(crowd.tracker);
+	EXPECT_TRUE(tracker_is_readable(crowd.tracker));
+	ASSERT_NO_EVENT(crowd.tracker);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &all));
+	EXPECT_TRUE(tracker_is_readable(crowd.tracker));
+	foreign_collect(_metadata, &crowd, &foreigns[20], 20);
+	foreigns[20].child.pid = 0;
+	foreigns_end(_metadata, &crowd, foreigns);
 }
 
 /* ---- over exec, and from one thread to the next ---- */
