@@ -484,7 +484,8 @@ int pidtrack_wait(struct pidtrack *tracker, int timeout_ms,
  * Done with it: the object is gone when this returns, and no further event
  * names it.  A child of ours that still runs is reaped when it ends, silently;
  * if it is kept (PIDTRACK_SPAWN_KEEP) it stays so until then, and
- * pidtrack_recover() of another tracker finds it.  NULL is fine.  Return: NULL.
+ * pidtrack_recover() of another tracker finds it.  So does it another's child,
+ * unless that is reaped by now.  NULL is fine.  Return: NULL.
  */
 struct pidtrack_process *
 pidtrack_process_free(struct pidtrack_process *process);

@@ -213,6 +213,12 @@ static bool is_readable(struct pt_set *set,
 	return lent.fd >= 0 && sys_ppoll_now(&readable) > 0;
 }
 
+void pt_set_look_last(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->kept && !process->child && is_readable(set, process))
+		look(set, process);
+}
+
 void pt_set_happened_to_all(struct pt_set *set)
 {
 	for (uint32_t slot = 0; slot < set->slots.n; slot++) {

@@ -25,6 +25,12 @@ void pt_set_acknowledge(struct pt_set *set, struct pidtrack_process *process);
 /* One thing of the ring's; what is to be told of it is on the list. */
 void pt_set_happen(struct pt_set *set, const struct pt_happened *happened);
 
+/*
+ * For one that is released.  Of a child the end is awaited; one that is kept,
+ * and was reaped by its parent, would stay so: this is its last chance.
+ */
+void pt_set_look_last(struct pt_set *set, struct pidtrack_process *process);
+
 /* What the timer is for: those that could not be watched otherwise. */
 void pt_set_happened_to_all(struct pt_set *set);
 

@@ -232,6 +232,22 @@ TEST_RECOVER(one_that_is_freed_while_it_runs_is_let_go_in_the_end)
 	end_cleanly(_metadata, self, tracker);
 }
 
+/* No child of the host's: its end is not awaited. */
+TEST_RECOVER(one_that_is_freed_when_it_was_reaped_is_let_go_at_once)
+{
+	pid_t pid = kill_host(_metadata, self);
+	struct pidtrack *tracker;
+	int status;
+
+	gate_open(&self->gate);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	tracker = kept_tracker(_metadata, &self->room);
+	pidtrack_process_free(recover_one(_metadata, tracker, "web",
+					  PIDTRACK_VERDICT_EXITED));
+	EXPECT_FALSE(is_pinned(&self->room, "web"));
+	end_cleanly(_metadata, self, tracker);
+}
+
 TEST_RECOVER(by_a_tracker_with_a_thread_it_is_the_same)
 {
 	struct pidtrack_process *process;
