@@ -6,9 +6,10 @@
  *	pidtrack	by pidtrack_handoff_prepare() and _resume()
  *	open pidfds	as descriptors that stay open, by their numbers
  *	start time	as pid and start time, as a file has them: each is
- *opened anew, and is who has that start time in /proc, which tells a number
- *used again, but for 10 ms SCM_RIGHTS	as descriptors in messages to a new
- *process that is not their parent
+ *			opened anew, and is who has that start time in /proc,
+ *			which tells a number used again, but for 10 ms
+ *	SCM_RIGHTS	as descriptors in messages to a new process that is not
+ *			their parent
  *
  * A host for each way lives side by side; a round has each do it, and begins
  * with another each time.  1 is pidtrack.  System calls are those for children
