@@ -459,19 +459,22 @@ int main(int argc, char **argv)
 		crew_start(&crew[i], false);
 	for (level = levels[size]; level->n; level++) {
 		const char *why = why_not(level->n);
+		unsigned int rounds = asked.rounds;
+		char text[32];
 
 		if (why) {
-			char who[32];
-
-			snprintf(who, sizeof(who), "%u", level->n);
-			bench_left_out(who, why);
+			snprintf(text, sizeof(text), "%u", level->n);
+			bench_left_out(text, why);
 			continue;
 		}
+		if (level->rounds < rounds) {
+			rounds = level->rounds;
+			snprintf(text, sizeof(text), "rounds with %u",
+				 level->n);
+			bench_fact(text, rounds);
+		}
 		make_rows(level, rows[level - levels[size]]);
-		run_level(level,
-			  level->rounds < asked.rounds ? level->rounds :
-							 asked.rounds,
-			  rows[level - levels[size]]);
+		run_level(level, rounds, rows[level - levels[size]]);
 	}
 	for (i = 0; i < crew_size; i++)
 		crew_end(&crew[i]);

@@ -251,6 +251,9 @@ def live_bars(job):
                            ahead(job, 'one ends', x, own[x]))
     yield at_most('system calls for each of many that ended', 0.1, counted(
         job, 'pidtrack, ring', 'many ended', 'system calls'))
+    for who in 'pidtrack, ring', 'pidtrack, parked':
+        yield [f"the same, while the host waits ({who.split(', ')[1]})", '',
+               short(counted(job, who, 'many end', 'system calls')), '']
     for who in 'pidtrack, parked', 'pidtrack, ring':
         x, worst = max(medians(job, who, 'tax').items(), key=lambda at: at[1])
         yield at_most(f"a child of no concern, of what it takes without any "
@@ -326,9 +329,13 @@ def chapter(path):
 
 def readme(directory, file):
     paths = sorted(directory.glob('*.json'))
-    first = json.loads(paths[0].read_text())
-    where = (f"On {first['cpu']}, {first['cpus']} processors, "
-             f"Linux {first['linux']}, version {first['version']}.")
+    machines = {f"On {job['cpu']}, {job['cpus']} processors, "
+                f"Linux {job['linux']}, version {job['version']}.":
+                job['job'] for job in
+                (json.loads(path.read_text()) for path in paths)}
+    if len(machines) > 1:
+        sys.exit(f'not of one machine: {machines}')
+    where = next(iter(machines))
     text = '\n\n'.join([where, bars(paths)] + [chapter(path) for path in paths])
     old = file.read_text()
     marks = '<!-- figures -->', '<!-- end of figures -->'
