@@ -6,7 +6,8 @@
 runs COMMAND in the foreground of a terminal of its own, as a shell would, and
 does what each line of standard input asks for, which it answers with one line.
 REGEX is looked for in the lines of the screen; what is waited for must come in
-20 seconds, else the answer is "no", and the screen is on standard error.
+20 seconds (times PIDTRACK_TEST_SLOW), else the answer is "no", and the screen
+is on standard error, with what the kernel says of COMMAND.
 
     sees REGEX      when it does
     lacks REGEX     when it does not
@@ -32,7 +33,7 @@ import sys
 import termios
 import time
 
-LIMIT = 20  # seconds
+LIMIT = 20 * int(os.environ.get("PIDTRACK_TEST_SLOW") or 1)  # seconds
 
 
 class Screen:
@@ -272,13 +273,23 @@ class Terminal:
                     self.state.append(word)
         return bool(ready)
 
+    def complain(self):
+        for line in self.screen.lines():
+            print(f"|{line}", file=sys.stderr)
+        print(f"its states were: {self.state}", file=sys.stderr)
+        for name in "stat", "wchan", "syscall":
+            try:
+                with open(f"/proc/{self.job}/{name}") as file:
+                    print(f"{name}: {file.read().strip()}", file=sys.stderr)
+            except OSError:
+                pass
+
     def when(self, condition):
         end = time.monotonic() + LIMIT
         while not (result := condition()):
             if not self.take(max(end - time.monotonic(), 0)) and \
                     time.monotonic() >= end:
-                for line in self.screen.lines():
-                    print(f"|{line}", file=sys.stderr)
+                self.complain()
                 return "no"
         return result
 

@@ -331,8 +331,8 @@ run_one() {
 
 	directory=$(mktemp -d)
 	chmod 755 "$directory"
-	timeout -k 5 60 "$BASH" "$SELF" "$name" "$directory" >"$directory/log" \
-		2>&1
+	timeout -k 5 $((60 * ${PIDTRACK_TEST_SLOW:-1})) \
+		"$BASH" "$SELF" "$name" "$directory" >"$directory/log" 2>&1
 	result=$?
 	children_left >"$directory/left"
 	if [[ $result != 0 || -s $directory/left ]]; then
