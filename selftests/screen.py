@@ -297,9 +297,11 @@ class Terminal:
         return [line for line in self.screen.lines() if re.search(regex, line)]
 
     def ended(self):
-        # all that it wrote was read
-        return bool(self.state) and " " in self.state[-1] and \
-            not self.take(0) and self.state[-1]
+        if not self.state or " " not in self.state[-1]:
+            return False
+        while self.take(0):
+            pass  # what it wrote before
+        return self.state[-1]
 
     def given_back(self):
         now = termios.tcgetattr(self.fd)
@@ -332,6 +334,8 @@ class Terminal:
         elif verb == "colours":
             return " ".join(map(str, sorted(self.screen.colours)))
         elif verb == "given-back":
+            # what it wrote last may come after the word that it has ended
+            self.when(lambda: self.given_back() == "ok")
             return self.given_back()
         elif verb == "job":
             return self.when(lambda: self.job and str(self.job))
