@@ -25,12 +25,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -46,7 +48,7 @@ struct process {
 	struct pidtrack_process *process;
 	pid_t pid;
 	unsigned long long start;
-	char exe[1024];
+	char exe[PATH_MAX];
 	char native[PIDTRACK_RECORD_MAX];
 	size_t native_size;
 };
@@ -202,7 +204,7 @@ static unsigned int by_start_alone(void)
 
 static bool executes(pid_t pid, const char *exe)
 {
-	char path[32], link[1024];
+	char path[32], link[PATH_MAX];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
@@ -277,7 +279,7 @@ static void put(enum kind kind, unsigned int i, const char *bytes, size_t size)
 
 static void put_all(unsigned int i, const struct process *process)
 {
-	char text[2048];
+	char text[PATH_MAX + 64];
 	int n;
 
 	put(NATIVE, i, process->native, process->native_size);
@@ -286,6 +288,20 @@ static void put_all(unsigned int i, const struct process *process)
 	put(BOXLITE, i, text, (size_t)n);
 	n = snprintf(text, sizeof(text), "%d\n%s", process->pid, process->exe);
 	put(BROOD_BOX, i, text, (size_t)n);
+}
+
+/* Its parent goes on a little before /proc has the program it executes. */
+static void await_program(struct process *process, const char *program)
+{
+	const struct timespec a_while = { .tv_nsec = 1000000 };
+	int tries = 10000;
+
+	if (!realpath(program, process->exe))
+		bench_give_up(program, -errno);
+	while (!executes(process->pid, process->exe) && tries-- > 0)
+		nanosleep(&a_while, NULL);
+	if (tries < 0)
+		bench_give_up(program, -ETIMEDOUT);
 }
 
 /* Each lives until it is killed. */
@@ -306,10 +322,7 @@ static void launch(struct process *process, const char *const *argv)
 	process->start = start_of(process->pid);
 	n = read_file(path, process->native, sizeof(process->native));
 	process->native_size = (size_t)n;
-	snprintf(path, sizeof(path), "/proc/%d/exe", process->pid);
-	n = readlink(path, process->exe, sizeof(process->exe) - 1);
-	if (n < 0)
-		bench_give_up(path, -errno);
+	await_program(process, argv[0]);
 }
 
 static void prepare(const char *program)
