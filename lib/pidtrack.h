@@ -186,7 +186,7 @@ struct pidtrack_statistics {
 	uint64_t wakeups;    /* times the tracker's fd was found readable */
 	uint64_t syscalls;   /* made by the library for this tracker */
 	uint64_t rearmed;    /* watches made again after they were cancelled */
-	uint64_t unwatched;  /* now looked at by a timer, for want of memory */
+	uint64_t unwatched;  /* now looked at repeatedly, for want of room */
 	uint64_t unrecorded; /* exit records that could not be written */
 	uint64_t orphans;    /* collected */
 };

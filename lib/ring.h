@@ -76,7 +76,8 @@ void pt_ring_close(struct pt_ring *ring, int pidfd);
 
 /*
  * Whether TICKs are wanted.  They come every 50 ms on epoll; on a ring, which
- * could not watch for want of memory only, whoever calls pt_ring_next() looks.
+ * could not watch for want of memory or of a descriptor, whoever calls
+ * pt_ring_next() looks.
  */
 void pt_ring_tick(struct pt_ring *ring, bool wanted);
 

@@ -221,7 +221,7 @@ void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process)
 	want_tick(set);
 }
 
-/* On a ring it was for want of memory only. */
+/* On a ring it was for want of memory, or of a descriptor. */
 void pt_set_retry_stops(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (!pt_ring_waits(set->ring))
