@@ -182,26 +182,6 @@ TEST(a_thousand_ends_while_the_host_is_busy_are_all_told_truly)
 
 /* ---- a host that is away ---- */
 
-/* Our one ring; -1: there is none. */
-static int ring_find(void)
-{
-	int fd;
-
-	for (fd = 3; fd < 1000; fd++) {
-		char path[64], target[64];
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		n = readlink(path, target, sizeof(target) - 1);
-		if (n < 0)
-			continue;
-		target[n] = '\0';
-		if (!strcmp(target, "anon_inode:[io_uring]"))
-			return fd;
-	}
-	return -1;
-}
-
 /*
  * How many outcomes the kernel keeps that the queue of our ring has no room
  * for; -1: it does not say.

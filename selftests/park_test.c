@@ -982,20 +982,6 @@ TEST(when_the_thread_that_parked_them_has_ended_another_is_told)
 	crowd_end(_metadata, &crowd);
 }
 
-/* The only ring there is, while none is parked. */
-static int ring_find(void)
-{
-	char path[32], link[32] = "";
-
-	for (int fd = 3; fd < TIGHT; fd++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (readlink(path, link, sizeof(link) - 1) > 0 &&
-		    strstr(link, "[io_uring]"))
-			return fd;
-	}
-	return -1;
-}
-
 /* By a thread of its own: a filter is for good. */
 static void *grow_in_vain(void *argument)
 {

@@ -169,6 +169,25 @@ static inline bool pidfd_is_reaped(int pidfd)
 	       errno == ESRCH;
 }
 
+/* The first ring that this process has: where none is parked, the tracker's. */
+static inline int ring_find(void)
+{
+	char path[32], link[64];
+
+	for (int fd = 3; fd < 1000; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, link, sizeof(link) - 1);
+		if (n < 0)
+			continue;
+		link[n] = '\0';
+		if (!strcmp(link, "anon_inode:[io_uring]"))
+			return fd;
+	}
+	return -1;
+}
+
 /* ---- events ---- */
 
 /* Where the status of an exit comes from that waitid(2) cannot tell. */
