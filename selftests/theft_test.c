@@ -369,6 +369,21 @@ TEST(with_sa_nocldwait_every_end_is_recovered)
 	check_no_zombies(_metadata, &action);
 }
 
+/*
+ * Until it has ended and the kernel has looked at what SIGCHLD is: it does so
+ * after the pidfd is readable, if but for a moment.
+ */
+static void await_disposed(const struct pidtrack_process *process, bool stays)
+{
+	int pidfd = pidtrack_process_pidfd(process);
+	siginfo_t info;
+
+	if (stays)
+		waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT);
+	while (!stays && !pidfd_is_reaped(pidfd))
+		sched_yield();
+}
+
 TEST(sigchld_ignored_while_it_ran_hides_no_end)
 {
 	uint32_t source = source_without_wait();
@@ -380,11 +395,11 @@ TEST(sigchld_ignored_while_it_ran_hides_no_end)
 
 	early = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
 			   SHIM("exit", "1"));
-	process_await_exit(early);
+	await_disposed(early, true);
 	process = shim_start_at(_metadata, tracker, &gate, 2);
 	signal(SIGCHLD, SIG_IGN);
 	gate_open(&gate);
-	process_await_exit(process);
+	await_disposed(process, false);
 	signal(SIGCHLD, SIG_DFL);
 	/* one is a zombie, the other never was; in whichever order */
 	for (i = 0; i < 2; i++) {
@@ -414,21 +429,6 @@ static void dispose(int how)
 	sigaction(SIGCHLD, &actions[how], NULL);
 }
 
-/*
- * Until the kernel has looked at what SIGCHLD is, which it does after the pidfd
- * is readable, if but for a moment.
- */
-static void await_disposed(const struct pidtrack_process *process, bool stays)
-{
-	int pidfd = pidtrack_process_pidfd(process);
-	siginfo_t info;
-
-	if (stays)
-		waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT);
-	while (!stays && !pidfd_is_reaped(pidfd))
-		sched_yield();
-}
-
 TEST(whatever_sigchld_is_before_and_after_an_end_it_is_told_truly)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
@@ -445,7 +445,6 @@ TEST(whatever_sigchld_is_before_and_after_an_end_it_is_told_truly)
 							&gate, 21);
 				dispose(ended);
 				gate_open(&gate);
-				process_await_exit(process);
 				await_disposed(process, !ended);
 				dispose(told);
 				ASSERT_NEXT(tracker, process, PIDTRACK_EXITED,
