@@ -327,15 +327,22 @@ def chapter(path):
                         '; '.join(remarks(job)) + '.'])
 
 
+def machines(jobs):
+    """Where they were measured: a ratio is of one job, so of one machine."""
+    names = {}
+    for job in jobs:
+        names.setdefault(f"{job['cpu']}, {job['cpus']} processors, "
+                         f"Linux {job['linux']}, version {job['version']}",
+                         []).append(job['job'])
+    if len(names) == 1:
+        return f'On {next(iter(names))}.'
+    return '\n\n'.join(f"{', '.join(jobs)}: on {name}."
+                       for name, jobs in names.items())
+
+
 def readme(directory, file):
     paths = sorted(directory.glob('*.json'))
-    machines = {f"On {job['cpu']}, {job['cpus']} processors, "
-                f"Linux {job['linux']}, version {job['version']}.":
-                job['job'] for job in
-                (json.loads(path.read_text()) for path in paths)}
-    if len(machines) > 1:
-        sys.exit(f'not of one machine: {machines}')
-    where = next(iter(machines))
+    where = machines(json.loads(path.read_text()) for path in paths)
     text = '\n\n'.join([where, bars(paths)] + [chapter(path) for path in paths])
     old = file.read_text()
     marks = '<!-- figures -->', '<!-- end of figures -->'
