@@ -36,14 +36,14 @@ static int make_table(const struct pt_lot *lot, uint32_t room)
 				  &table, sizeof(table));
 }
 
-static void lot_free(struct pt_lot *lot)
+/* False: the kernel keeps it, for a copy of this process has it, too. */
+static bool lot_free(struct pt_lot *lot)
 {
 	const bool ours = lot->thread == pt_owner_thread();
 
 	io_uring_queue_exit(&lot->ring);
 	free(lot);
-	if (ours)
-		pt_uring_await_end();
+	return !ours || pt_uring_await_end();
 }
 
 static int lot_new(uint32_t room, struct pt_lot **ret_lot)
@@ -316,11 +316,23 @@ int pt_lots_probe(void)
 	return r;
 }
 
-void pt_lots_done(struct pt_lots *lots)
+/* None of them is waited for when it is closed. */
+static void forget_threads(struct pt_lots *lots)
 {
 	for (uint32_t i = 0; i < lots->n; i++) {
 		if (lots->lots[i])
-			lot_free(lots->lots[i]);
+			lots->lots[i]->thread = 0;
+	}
+}
+
+void pt_lots_done(struct pt_lots *lots)
+{
+	for (uint32_t i = 0; i < lots->n; i++) {
+		struct pt_lot *lot = lots->lots[i];
+
+		lots->lots[i] = NULL;
+		if (lot && !lot_free(lot))
+			forget_threads(lots);
 	}
 	free(lots->lots);
 	*lots = (struct pt_lots){ .room = 1 };
@@ -328,9 +340,6 @@ void pt_lots_done(struct pt_lots *lots)
 
 void pt_lots_abandon(struct pt_lots *lots)
 {
-	for (uint32_t i = 0; i < lots->n; i++) {
-		if (lots->lots[i])
-			lots->lots[i]->thread = 0;
-	}
+	forget_threads(lots);
 	pt_lots_done(lots);
 }

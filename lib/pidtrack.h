@@ -142,12 +142,11 @@ enum pidtrack_orphans {
  *
  * Return: 0; -EINVAL, -E2BIG for @options, -EINVAL for another backend; if the
  * kernel or a sandbox has no waitid(2) for pidfds, whatever that refuses it
- * with
- * (-EINVAL before Linux 5.4; -ENOSYS, -EPERM): no end could be told;
+ * with (-EINVAL before Linux 5.4; -ENOSYS, -EPERM): no end could be told;
  * -EOPNOTSUPP if orphans cannot be found, for there is no /proc of our pid
  * namespace; -ENOMEM, -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever
- * the kernel refuses it with; with pins or a store what
- * pidtrack_recover() says.
+ * the kernel refuses it with; with pins or a store what pidtrack_recover()
+ * says.
  */
 int pidtrack_new(const struct pidtrack_options *options,
 		 struct pidtrack **ret_tracker);
@@ -159,7 +158,9 @@ int pidtrack_new(const struct pidtrack_options *options,
  * fine.  Who is pinned stays so; of a directory of pins without any nothing is
  * left.  With a ring it takes some 20 ms: the kernel interrupts the thread
  * whose ring was closed, once it has taken it apart, and nobody's epoll_wait(2)
- * is to fail for that.
+ * is to fail for that.  Where a copy of the host that fork(2) made lives, it
+ * has the ring, too: this takes 400 ms at most then, and the host's own
+ * epoll_wait(2) may fail with EINTR when that copy ends or executes a program.
  *
  * Return: NULL, for: tracker = pidtrack_free(tracker); or @tracker, untouched,
  * if it belongs to another thread that lives.

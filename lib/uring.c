@@ -320,15 +320,15 @@ static void cancel_all(struct pt_uring *uring)
 
 #define CLOSING_MS 200
 
-void pt_uring_await_end(void)
+bool pt_uring_await_end(void)
 {
 	CLEANUP(fd_closep) int nothing = -1;
 	struct epoll_event event;
 	uint64_t mask;
 
 	nothing = sys_epoll_new();
-	if (nothing >= 0 && pt_quiet_mask(&mask) >= 0)
-		sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask);
+	return nothing >= 0 && pt_quiet_mask(&mask) >= 0 &&
+	       sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask) < 0;
 }
 
 static void close_ring(struct pt_uring *uring)
