@@ -15,15 +15,6 @@
 
 #define MANY 300 /* more than a queue has room for */
 
-#define LOTS_OR_SKIP()                                             \
-	do {                                                       \
-		int refused_ = pt_lots_probe();                    \
-                                                                   \
-		if (refused_ < 0)                                  \
-			SKIP(return, "nothing is parked here: %s", \
-				   strerror(-refused_));           \
-	} while (0)
-
 /* ---- one at a time ---- */
 
 static int put(struct pt_lots *lots, uint32_t number, int fd)
@@ -68,6 +59,28 @@ static int zero_open(void)
 	return open("/dev/zero", O_RDONLY | O_CLOEXEC);
 }
 
+FIXTURE(files)
+{
+	int null, zero;
+};
+
+FIXTURE_SETUP(files)
+{
+	int refused = pt_lots_probe();
+
+	self->null = self->zero = -1;
+	if (refused < 0)
+		SKIP(return, "nothing is parked here: %s", strerror(-refused));
+	self->null = null_open();
+	self->zero = zero_open();
+}
+
+FIXTURE_TEARDOWN(files)
+{
+	close(self->null);
+	close(self->zero);
+}
+
 /* Room of tables is what the limit was at first. */
 static void lots_start(struct __test_metadata *_metadata, struct pt_lots *lots,
 		       uint32_t room)
@@ -84,40 +97,37 @@ static void lots_start(struct __test_metadata *_metadata, struct pt_lots *lots,
 
 /* ---- what is put comes back ---- */
 
-TEST(each_comes_back_by_its_number_however_many_tables_that_takes)
+TEST_F(files, each_comes_back_by_its_number_however_many_tables_that_takes)
 {
 	static const uint32_t numbers[] = { 0, 15, 16, 40, 1000 };
-	const int before = fds_count(), null = null_open(), zero = zero_open();
+	const int before = fds_count();
 	struct pt_lots lots;
 
-	LOTS_OR_SKIP();
 	lots_start(_metadata, &lots, 16);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		ASSERT_EQ(0, put(&lots, numbers[i], i % 2 ? zero : null));
+		ASSERT_EQ(0, put(&lots, numbers[i],
+				 i % 2 ? self->zero : self->null));
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		EXPECT_TRUE(has(&lots, numbers[i], i % 2 ? zero : null));
+		EXPECT_TRUE(has(&lots, numbers[i],
+				i % 2 ? self->zero : self->null));
 	EXPECT_EQ(-EBADF, lend(&lots, 1));
 	EXPECT_GT(0, lend(&lots, 500));	 /* no table */
 	EXPECT_GT(0, lend(&lots, 2000)); /* nor beyond */
 	pt_lots_done(&lots);
-	close(null);
-	close(zero);
 	EXPECT_EQ(before, fds_count());
 }
 
-TEST(a_number_has_what_it_was_given_last)
+TEST_F(files, a_number_has_what_it_was_given_last)
 {
-	const int null = null_open(), zero = zero_open();
 	struct pt_lots lots;
 
-	LOTS_OR_SKIP();
 	pt_lots_init(&lots);
-	ASSERT_EQ(0, put(&lots, 7, null));
-	ASSERT_EQ(0, put(&lots, 7, zero));
-	EXPECT_TRUE(has(&lots, 7, zero));
+	ASSERT_EQ(0, put(&lots, 7, self->null));
+	ASSERT_EQ(0, put(&lots, 7, self->zero));
+	EXPECT_TRUE(has(&lots, 7, self->zero));
 	pt_lots_clear(&lots, 7);
-	ASSERT_EQ(0, put(&lots, 7, null));
-	EXPECT_TRUE(has(&lots, 7, null));
+	ASSERT_EQ(0, put(&lots, 7, self->null));
+	EXPECT_TRUE(has(&lots, 7, self->null));
 	pt_lots_clear(&lots, 7);
 	pt_lots_flush(&lots, 7);
 	EXPECT_EQ(-EBADF, lend(&lots, 7));
@@ -126,21 +136,17 @@ TEST(a_number_has_what_it_was_given_last)
 	pt_lots_clear(&lots, 100000);
 	pt_lots_flush(&lots, 100000);
 	pt_lots_done(&lots);
-	close(null);
-	close(zero);
 }
 
-TEST(a_forked_copy_is_abandoned_and_the_hosts_are_as_they_were)
+TEST_F(files, a_forked_copy_is_abandoned_and_the_hosts_are_as_they_were)
 {
-	const int null = null_open();
 	struct pt_lots lots;
 	int status = -1;
 	pid_t pid;
 
-	LOTS_OR_SKIP();
 	lots_start(_metadata, &lots, 0); /* of one each */
-	ASSERT_EQ(0, put(&lots, 0, null));
-	ASSERT_EQ(0, put(&lots, 3, null));
+	ASSERT_EQ(0, put(&lots, 0, self->null));
+	ASSERT_EQ(0, put(&lots, 3, self->null));
 	pid = fork();
 	if (!pid) {
 		pt_lots_abandon(&lots);
@@ -148,10 +154,9 @@ TEST(a_forked_copy_is_abandoned_and_the_hosts_are_as_they_were)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
-	EXPECT_TRUE(has(&lots, 0, null));
-	EXPECT_TRUE(has(&lots, 3, null));
+	EXPECT_TRUE(has(&lots, 0, self->null));
+	EXPECT_TRUE(has(&lots, 3, self->null));
 	pt_lots_done(&lots);
-	close(null);
 }
 
 /* ---- more than a queue has room for ---- */
@@ -174,42 +179,37 @@ static void put_many(struct __test_metadata *_metadata, struct pt_lots *lots,
 	}
 }
 
-TEST(of_many_that_are_let_go_of_nothing_is_left)
+TEST_F(files, of_many_that_are_let_go_of_nothing_is_left)
 {
-	const int null = null_open(), zero = zero_open();
 	struct pt_lots lots;
 
-	LOTS_OR_SKIP();
 	pt_lots_init(&lots);
-	put_many(_metadata, &lots, 0, MANY, null);
+	put_many(_metadata, &lots, 0, MANY, self->null);
 	for (uint32_t i = 0; i < 200; i++)
 		pt_lots_clear(&lots, i);
-	put_many(_metadata, &lots, MANY, PT_PARCELS_MAX, zero);
+	put_many(_metadata, &lots, MANY, PT_PARCELS_MAX, self->zero);
 	for (uint32_t i = 0; i < 200; i++)
 		EXPECT_EQ(-EBADF, lend(&lots, i));
 	for (uint32_t i = 200; i < MANY; i++)
-		EXPECT_TRUE(has(&lots, i, null));
-	put_many(_metadata, &lots, 0, MANY, null);
+		EXPECT_TRUE(has(&lots, i, self->null));
+	put_many(_metadata, &lots, 0, MANY, self->null);
 	for (uint32_t i = 0; i < MANY; i++)
 		pt_lots_clear(&lots, i);
 	for (uint32_t i = 0; i < MANY; i++)
 		EXPECT_EQ(-EBADF, lend(&lots, i));
 	for (uint32_t i = MANY; i < MANY + PT_PARCELS_MAX; i++)
-		EXPECT_TRUE(has(&lots, i, zero));
+		EXPECT_TRUE(has(&lots, i, self->zero));
 	pt_lots_done(&lots);
-	close(null);
-	close(zero);
 }
 
 /* ---- what cannot be had ---- */
 
 /* A ring, a pidfd of our own to try it with, and one more that comes back. */
-TEST(for_want_of_descriptors_none_is_parked_and_later_it_is)
+TEST_F(files, for_want_of_descriptors_none_is_parked_and_later_it_is)
 {
-	const int null = null_open(), first = null_open(), before = fds_count();
+	const int first = null_open(), before = fds_count();
 	struct rlimit all, limit;
 
-	LOTS_OR_SKIP();
 	close(first);
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &all));
 	limit = all;
@@ -220,60 +220,55 @@ TEST(for_want_of_descriptors_none_is_parked_and_later_it_is)
 		lots_start(_metadata, &lots, 1);
 		limit.rlim_cur = (rlim_t)(first + n);
 		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-		r = put(&lots, 0, null);
+		r = put(&lots, 0, self->null);
 		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &all));
 		EXPECT_EQ(n < 3 ? -EMFILE : 0, r);
 		EXPECT_EQ(before - (n < 3), fds_count());
 		EXPECT_EQ(0, lots.refused);
-		EXPECT_EQ(0, put(&lots, 0, null));
-		EXPECT_TRUE(has(&lots, 0, null));
+		EXPECT_EQ(0, put(&lots, 0, self->null));
+		EXPECT_TRUE(has(&lots, 0, self->null));
 		pt_lots_done(&lots);
 	}
-	close(null);
 }
 
 /* A table is as large as the limit was at first, which is less by now. */
-TEST(under_a_lower_limit_none_is_parked_and_later_it_is)
+TEST_F(files, under_a_lower_limit_none_is_parked_and_later_it_is)
 {
-	const int null = null_open(), before = fds_count();
+	const int before = fds_count();
 	struct rlimit all, limit;
 	struct pt_lots lots;
 
-	LOTS_OR_SKIP();
 	lots_start(_metadata, &lots, 256);
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &all));
 	limit = all;
 	limit.rlim_cur = 128;
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-	EXPECT_EQ(-EMFILE, put(&lots, 0, null));
+	EXPECT_EQ(-EMFILE, put(&lots, 0, self->null));
 	EXPECT_EQ(before, fds_count());
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &all));
-	EXPECT_EQ(0, put(&lots, 0, null));
-	EXPECT_TRUE(has(&lots, 0, null));
+	EXPECT_EQ(0, put(&lots, 0, self->null));
+	EXPECT_TRUE(has(&lots, 0, self->null));
 	pt_lots_done(&lots);
-	close(null);
 }
 
-TEST(what_is_refused_is_not_asked_for_again)
+TEST_F(files, what_is_refused_is_not_asked_for_again)
 {
 	const unsigned int tables = 13; /* IORING_REGISTER_FILES2 */
-	const int null = null_open(), before = fds_count();
+	const int before = fds_count();
 	struct pt_lots lots;
 	uint64_t calls;
 
-	LOTS_OR_SKIP();
 	pt_lots_init(&lots);
 	ASSERT_EQ(0, seccomp_on_argument(SYS_io_uring_register, 1, UINT32_MAX,
 					 tables, SECCOMP_RET_ERRNO | EPERM, 0));
-	EXPECT_EQ(-EPERM, put(&lots, 0, null));
+	EXPECT_EQ(-EPERM, put(&lots, 0, self->null));
 	EXPECT_EQ(before, fds_count());
 	calls = pt_sys_calls;
-	EXPECT_EQ(-EPERM, put(&lots, 0, null));
-	EXPECT_EQ(-EPERM, put(&lots, 100000, null));
+	EXPECT_EQ(-EPERM, put(&lots, 0, self->null));
+	EXPECT_EQ(-EPERM, put(&lots, 100000, self->null));
 	EXPECT_EQ(calls, pt_sys_calls);
 	EXPECT_EQ(-EPERM, pt_lots_probe());
 	pt_lots_done(&lots);
-	close(null);
 }
 
 /* ---- what the kernel does not take ---- */
@@ -306,26 +301,24 @@ static void *refused(void *argument)
 	return NULL;
 }
 
-TEST(what_was_not_taken_is_not_done_later)
+TEST_F(files, what_was_not_taken_is_not_done_later)
 {
-	const int null = null_open(), before = fds_count();
+	const int before = fds_count();
 	struct pt_lots lots;
-	struct refusal refusal = { _metadata, &lots, null };
+	struct refusal refusal = { _metadata, &lots, self->null };
 	pthread_t thread;
 
-	LOTS_OR_SKIP();
 	pt_lots_init(&lots);
-	ASSERT_EQ(0, put(&lots, 0, null));
+	ASSERT_EQ(0, put(&lots, 0, self->null));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, refused, &refusal));
 	pthread_join(thread, NULL);
-	EXPECT_TRUE(has(&lots, 0, null));
-	EXPECT_EQ(0, put(&lots, 7, null));
+	EXPECT_TRUE(has(&lots, 0, self->null));
+	EXPECT_EQ(0, put(&lots, 7, self->null));
 	EXPECT_EQ(-EBADF, lend(&lots, 5));
 	EXPECT_EQ(-EBADF, lend(&lots, 6));
-	EXPECT_TRUE(has(&lots, 7, null));
+	EXPECT_TRUE(has(&lots, 7, self->null));
 	pt_lots_done(&lots);
-	close(null);
-	EXPECT_EQ(before - 1, fds_count());
+	EXPECT_EQ(before, fds_count());
 }
 
 static void clear_in_vain(struct __test_metadata *_metadata,
@@ -347,26 +340,22 @@ static void *refused_to_clear(void *argument)
 }
 
 /* What the queue has no room for stays until another has its number. */
-TEST(what_is_let_go_of_is_so_once_the_kernel_takes_it)
+TEST_F(files, what_is_let_go_of_is_so_once_the_kernel_takes_it)
 {
-	const int null = null_open(), zero = zero_open();
 	struct pt_lots lots;
-	struct refusal refusal = { _metadata, &lots, zero };
+	struct refusal refusal = { _metadata, &lots, self->zero };
 	pthread_t thread;
 
-	LOTS_OR_SKIP();
 	pt_lots_init(&lots);
-	put_many(_metadata, &lots, 0, MANY, null);
+	put_many(_metadata, &lots, 0, MANY, self->null);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, refused_to_clear, &refusal));
 	pthread_join(thread, NULL);
-	ASSERT_EQ(0, put(&lots, MANY - 1, zero));
+	ASSERT_EQ(0, put(&lots, MANY - 1, self->zero));
 	EXPECT_EQ(-EBADF, lend(&lots, 0));
 	EXPECT_EQ(-EBADF, lend(&lots, 199));
-	EXPECT_TRUE(has(&lots, MANY - 1, zero));
+	EXPECT_TRUE(has(&lots, MANY - 1, self->zero));
 	EXPECT_EQ(-EBADF, lend(&lots, MANY));
 	pt_lots_done(&lots);
-	close(null);
-	close(zero);
 }
 
 TEST_HARNESS_MAIN
