@@ -72,6 +72,7 @@ struct kid {
 	int64_t due_ms;	   /* when it is waited for, at the earliest */
 	uint32_t observed; /* id of the member that it is, too; or 0 */
 	bool cloned;	   /* without SIGCHLD */
+	uint32_t image;	   /* executions before it */
 };
 
 struct stranger {

@@ -729,7 +729,8 @@ static struct kid *kid_new(void)
 		if (mine->kids[i].pid == 0) {
 			mine->kids[i] =
 				(struct kid){ .thefts = mine->n_thefts,
-					      .will = (int32_t)draw(256) << 8 };
+					      .will = (int32_t)draw(256) << 8,
+					      .image = figures->executed };
 			return &mine->kids[i];
 		}
 	return NULL;
@@ -844,7 +845,10 @@ static bool kids_are_left(void)
 	return left;
 }
 
-/* Whether there is one that could be collected, or make no zombie. */
+/*
+ * Whether there is one that could be collected, or make no zombie: by the next
+ * image of this host, where SIGCHLD is ignored as it was, none would.
+ */
 static bool kids_are_in_danger(void)
 {
 	bool any = false;
@@ -852,7 +856,7 @@ static bool kids_are_in_danger(void)
 	kids_are_left();
 	for (int i = 0; i < KIDS; i++)
 		any = any || (mine->kids[i].pid && !mine->kids[i].observed &&
-			      !mine->kids[i].cloned);
+			      (!mine->kids[i].cloned || mine->deaf));
 	return any;
 }
 
@@ -973,11 +977,22 @@ static void look_at_one(void)
 
 /* ---- the tracker, again and again ---- */
 
+/*
+ * Who leaves a zombie although SIGCHLD is ignored: it was cloned without that.
+ * But once its parent has executed a program, the kernel sends SIGCHLD,
+ * whatever it was cloned with, and there is none.
+ */
+static bool leaves_a_zombie(const struct kid *kid)
+{
+	return kid->cloned && kid->image == figures->executed;
+}
+
 /* Whether children are not to become zombies, for the life of a tracker. */
 static void ignore_children(bool ignore)
 {
 	for (int i = 0; i < KIDS; i++)
-		ignore = ignore && (!mine->kids[i].pid || mine->kids[i].cloned);
+		ignore = ignore && (mine->kids[i].pid == 0 ||
+				    leaves_a_zombie(&mine->kids[i]));
 	mine->was_deaf = mine->deaf;
 	mine->deaf = ignore;
 	signal(SIGCHLD, ignore ? SIG_IGN : SIG_DFL);
