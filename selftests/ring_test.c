@@ -270,12 +270,13 @@ RING_TEST(the_descriptor_is_readable_until_all_is_told)
 		if (i < N_LEVEL - 1)
 			EXPECT_TRUE(readable(ring));
 	}
-	EXPECT_NOTHING(ring);
-	for (i = 0; i < N_LEVEL; i++) {
-		if (!pt_ring_waits(ring))
+	/* an edge may come again, of the last one's end: seen on 6.12 */
+	if (!pt_ring_waits(ring))
+		for (i = 0; i < N_LEVEL; i++)
 			unwatch(_metadata, ring, &children[i], (uint32_t)i);
+	EXPECT_NOTHING(ring);
+	for (i = 0; i < N_LEVEL; i++)
 		see_off(_metadata, ring, &children[i]);
-	}
 	EXPECT_FALSE(child_is_any());
 	pt_ring_free(ring);
 }
