@@ -35,7 +35,9 @@ static struct library library_open(struct __test_metadata *_metadata)
 	struct stat found;
 	int fd;
 
-	ASSERT_EQ(1, dl_iterate_phdr(take_path, library.path));
+	/* or it is part of this program, as where lines are counted */
+	if (!dl_iterate_phdr(take_path, library.path))
+		strcpy(library.path, "/proc/self/exe");
 	fd = open(library.path, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, fstat(fd, &found));
