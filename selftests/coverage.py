@@ -119,7 +119,7 @@ def main():
         print(f"FAILED   less than {LINES} % of the lines, "
               f"or {BRANCHES} % of the branches")
         return 1
-    return 0
+    return 1 if more else 0
 
 
 if __name__ == "__main__":

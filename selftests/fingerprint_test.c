@@ -387,6 +387,21 @@ TEST(a_malformed_text_is_refused_and_nothing_written)
 	}
 }
 
+/* What is not known is passed over, but not without an end. */
+TEST(what_is_longer_than_a_fingerprint_may_be_is_refused)
+{
+	char text[PIDTRACK_FINGERPRINT_MAX + 1];
+	struct pt_fingerprint back;
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "pidtrack1:pid=7,z=", 18);
+	text[PIDTRACK_FINGERPRINT_MAX - 1] = '\0';
+	EXPECT_EQ(0, pt_fingerprint_parse(text, &back));
+	text[PIDTRACK_FINGERPRINT_MAX - 1] = 'x';
+	text[PIDTRACK_FINGERPRINT_MAX] = '\0';
+	refused(_metadata, text, -EBADMSG);
+}
+
 TEST(a_key_given_twice_is_refused)
 {
 	static const char *const fields[] = {

@@ -462,4 +462,9 @@ TEST(whatever_is_used_after_it_was_freed_ends_the_host)
 		;
 }
 
+TEST(the_library_is_of_the_headers_version)
+{
+	EXPECT_STREQ(PIDTRACK_VERSION, pidtrack_version());
+}
+
 TEST_HARNESS_MAIN
