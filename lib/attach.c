@@ -47,7 +47,7 @@ static int ask_child(struct attach *attach)
 		       WEXITED | WNOHANG | WNOWAIT | __WALL);
 	if (r == -EBADF || r == -EINVAL)
 		return r;
-	attach->child = r != -ECHILD;
+	attach->child = r != -ECHILD && pt_status_is_child(attach->pidfd);
 	return 0;
 }
 

@@ -371,6 +371,7 @@ int pidtrack_spawn(struct pidtrack *tracker,
 /*
  * Tracks a process that exists already, child or not.  Attaching a child of
  * this process gives it to the tracker, which then reaps it, unless OBSERVE.
+ * Whom this process only traces, by ptrace(2), is none, and is not reaped.
  *
  * @pid: in the caller's pid namespace, > 0
  * @inode: of its pidfd, as in PID:INODE of util-linux; 0 for whoever has @pid
@@ -429,7 +430,7 @@ enum pidtrack_event_kind {
 /* Where a status is from.  It is never invented. */
 enum pidtrack_source {
 	PIDTRACK_SOURCE_UNKNOWN = 0, /* nobody could tell */
-	PIDTRACK_SOURCE_WAITED,	     /* waitid(2): it was our child */
+	PIDTRACK_SOURCE_WAITED,	     /* waitid(2): our child, or traced by us */
 	PIDTRACK_SOURCE_RECOVERED,   /* PIDFD_GET_INFO, Linux 6.15: others took
 					it, SIGCHLD is ignored, or not a child */
 };

@@ -115,7 +115,8 @@ struct pidtrack_process {
 _Static_assert(sizeof(struct pidtrack_process) <= 256, "256 bytes a process");
 
 /*
- * Looks at what a readable pidfd means; of REAP and STOLEN it tells REAP.
+ * Looks at what a readable pidfd means; of REAP and STOLEN it tells REAP, and
+ * STATUS also of one that is not our child, if we trace it.
  *
  * Return: what is seen, PT_SEEN_NONE if it is nothing new; *ret_status and
  *         *ret_source if there is a status; a negative errno if it has ended,

@@ -99,6 +99,13 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		pt_set_unwatch(set, process);
 }
 
+/* Whom we trace we can wait for, too, but it is its parent's to reap. */
+static bool is_only_traced(const struct pidtrack_process *process, int pidfd)
+{
+	return !process->child && !process->observed &&
+	       !pt_status_is_child(pidfd);
+}
+
 /* Its pidfd is readable. */
 static void look(struct pt_set *set, struct pidtrack_process *process)
 {
@@ -113,6 +120,8 @@ static void look(struct pt_set *set, struct pidtrack_process *process)
 		pt_set_look_again(set, process);
 		return;
 	}
+	if (r == PT_SEEN_STATUS && is_only_traced(process, lent.fd))
+		r = PT_SEEN_EXIT;
 	/* one that became our child is to be reaped by it */
 	if (r == PT_SEEN_STATUS && !process->observed)
 		pt_parked_keep(&lent, process);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "status.h"
 
+#include "procfs.h"
 #include "sys.h"
 
 #define CORE_DUMPED 0x80
@@ -40,6 +41,47 @@ static int ask(int pidfd, int options, int *ret_status)
 int pt_status_peek(int pidfd, int *ret_status)
 {
 	return ask(pidfd, WEXITED | WNOWAIT, ret_status);
+}
+
+static bool is_waitable(int pidfd, int which)
+{
+	return sys_waitid(PT_P_PIDFD, pidfd, NULL,
+			  WEXITED | WNOHANG | WNOWAIT | which) >= 0;
+}
+
+/*
+ * With __WCLONE it finds children alone that end with another signal than
+ * SIGCHLD, without it all but those, and whom we trace either way.
+ */
+static bool is_plainly_child(int pidfd)
+{
+	return !is_waitable(pidfd, __WCLONE) && is_waitable(pidfd, 0);
+}
+
+/* Its parent's number and ours are those of /proc, wherever that is from. */
+static bool is_child_by_proc(int pidfd)
+{
+	struct pt_procfs_stat self, stat;
+	pid_t pid;
+
+	if (pt_procfs_fdinfo_pid(pidfd, &pid) < 0 || pid <= 0 ||
+	    pt_procfs_stat(pid, &stat) < 0 || pt_procfs_stat(0, &self) < 0)
+		return false;
+	/* not reaped now, so the number was its own all the while */
+	return stat.ppid == self.pid && !pt_status_reaped(pidfd);
+}
+
+bool pt_status_is_child(int pidfd)
+{
+	struct pt_pidfd_info told;
+	int r;
+
+	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told);
+	if (r == -ESRCH || r == -EREMOTE)
+		return false; /* reaped; or it or its parent is outside */
+	if (r >= 0)
+		return told.ppid == (uint32_t)sys_getpid();
+	return is_plainly_child(pidfd) || is_child_by_proc(pidfd);
 }
 
 int pt_status_stopped(int pidfd, int options, int *ret_status)

@@ -17,9 +17,20 @@ int pt_status_of(const siginfo_t *siginfo);
  * Asks for the status of a child without reaping it.
  *
  * Return: 1 and *ret_status; 0 if there is none to be had now, which a readable
- *         pidfd does not exclude; -ECHILD if it is not our child.
+ *         pidfd does not exclude; -ECHILD if it is not our child, nor traced by
+ *         us.
  */
 int pt_status_peek(int pidfd, int *ret_status);
+
+/*
+ * Whether it is a child of ours, of any thread, and not one that we only trace:
+ * waitid(2) answers a tracer as it does a parent, and what it lets a tracer
+ * reap is the word for that one, not the process.
+ *
+ * Return: false also if it cannot be known, and of one that is reaped: better
+ *         not to reap our own than another's.
+ */
+bool pt_status_is_child(int pidfd);
 
 /*
  * Takes word of a child having been stopped or continued, since last asked.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* How a process ended, by <sys/wait.h>'s macros and by the kernel's own word.
  */
+#include <pthread.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #include "children.h"
 #include "harness.h"
+#include "seccomp.h"
 #include "status.h"
 #include "sys.h"
 
@@ -313,6 +315,119 @@ TEST(a_child_that_another_process_traces_has_no_status_yet)
 	child_close(&child);
 	if (byte != 'y')
 		SKIP(return, "ptrace is refused here");
+}
+
+/* ---- children, and whom we trace ---- */
+
+static bool is_child(const struct child *child)
+{
+	return pt_status_is_child(child->pidfd);
+}
+
+static void *start_in_thread(void *child)
+{
+	return (void *)(intptr_t)child_start(child);
+}
+
+/* @sure: the parent of whom we trace can be known */
+static void check_child(struct __test_metadata *_metadata, bool sure)
+{
+	struct child child;
+	bool traced;
+
+	ASSERT_EQ(0, child_start(&child));
+	EXPECT_TRUE(is_child(&child));
+	traced = !ptrace(PTRACE_SEIZE, child.pid, 0, 0);
+	EXPECT_EQ(sure || !traced, is_child(&child));
+	ASSERT_EQ(0, child_exit(&child, 5));
+	ASSERT_EQ(0, child_await_exit(&child));
+	EXPECT_EQ(sure || !traced, is_child(&child));
+	EXPECT_EQ(5 << 8, see_off(_metadata, &child));
+	EXPECT_FALSE(is_child(&child));
+	child_close(&child);
+}
+
+static void check_childs_child(struct __test_metadata *_metadata)
+{
+	struct foreign foreign;
+	int status;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	EXPECT_FALSE(is_child(&foreign.child));
+	if (!ptrace(PTRACE_SEIZE, foreign.child.pid, 0, 0))
+		EXPECT_EQ(-EAGAIN, peek(&foreign.child));
+	EXPECT_FALSE(is_child(&foreign.child));
+	ASSERT_EQ(0, child_exit(&foreign.child, 6));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	EXPECT_FALSE(is_child(&foreign.child));
+	waitpid(foreign.child.pid, &status, __WALL);
+	EXPECT_FALSE(is_child(&foreign.child));
+	ASSERT_EQ(0, foreign_orphan(&foreign));
+	EXPECT_TRUE(is_child(&foreign.child));
+	EXPECT_EQ(6 << 8, see_off(_metadata, &foreign.child));
+	foreign_end(&foreign);
+}
+
+/* One that ends with another signal than SIGCHLD. */
+static void check_clone(struct __test_metadata *_metadata)
+{
+	struct child child = { .pidfd = -1, .socket = -1 };
+
+	child.pid = (pid_t)syscall(SYS_clone, SIGURG, NULL, NULL, NULL, NULL);
+	if (!child.pid)
+		for (;;)
+			pause();
+	ASSERT_GT(child.pid, 0);
+	ASSERT_EQ(0, child_open(&child, child.pid));
+	EXPECT_TRUE(is_child(&child));
+	ASSERT_EQ(0, child_signal(&child, SIGKILL));
+	ASSERT_EQ(0, child_await_exit(&child));
+	EXPECT_TRUE(is_child(&child));
+	ASSERT_EQ(child.pid, waitpid(child.pid, NULL, __WALL));
+	child_close(&child);
+}
+
+static void check_child_of_thread(struct __test_metadata *_metadata)
+{
+	struct child child;
+	pthread_t thread;
+	void *r;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, start_in_thread, &child));
+	ASSERT_EQ(0, pthread_join(thread, &r));
+	ASSERT_NULL(r);
+	EXPECT_TRUE(is_child(&child));
+	child_end(&child);
+}
+
+TEST(a_child_is_told_from_whom_we_only_trace)
+{
+	check_child(_metadata, true);
+	check_childs_child(_metadata);
+	check_clone(_metadata);
+	check_child_of_thread(_metadata);
+}
+
+TEST(a_child_is_told_from_whom_we_only_trace_before_linux_6_13)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	check_child(_metadata, !wants_proc());
+	check_childs_child(_metadata);
+	if (!wants_proc())
+		check_clone(_metadata);
+	check_child_of_thread(_metadata);
+}
+
+/* Nothing tells the parent: then whom we trace passes for no child. */
+TEST(a_child_is_told_from_whom_we_only_trace_without_proc_too)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	if (!proc_hide())
+		SKIP(return, "no mount of our own: %s", strerror(errno));
+	check_child(_metadata, false);
+	check_childs_child(_metadata);
+	check_child_of_thread(_metadata);
+	EXPECT_EQ(0, umount("/proc")); /* LeakSanitizer wants it in the end */
 }
 
 /* ---- stopped and continued ---- */

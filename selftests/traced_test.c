@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * Ends that are not what they seem: a first thread that ends and leaves others,
- * another that executes, and a child whose tracer has not waited yet, which is
- * readable and cannot be reaped.
+ * another that executes, a child whose tracer has not waited yet, which is
+ * readable and cannot be reaped, and whom the host itself traces, which could
+ * be reaped and is another's.
  */
 #include <pthread.h>
 #include <sys/ptrace.h>
@@ -352,6 +353,190 @@ TEST(a_traced_shim_that_was_freed_is_reaped_when_its_tracer_has_ended)
 	EXPECT_FALSE(child_is_any());
 	close(pidfd);
 	pidtrack_free(tracker);
+}
+
+/* ---- hosts that trace ---- */
+
+/* Returns false where ptrace is refused. */
+static bool seize(struct __test_metadata *_metadata, const struct child *child)
+{
+	if (!ptrace(PTRACE_SEIZE, child->pid, NULL, NULL))
+		return true;
+	ASSERT_EQ(EPERM, errno);
+	return false;
+}
+
+/* Which can be done while the traced is stopped only. */
+static void detach(struct __test_metadata *_metadata, const struct child *child)
+{
+	int status;
+
+	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, child->pid, NULL, NULL));
+	ASSERT_EQ(child->pid, waitpid(child->pid, &status, __WALL));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, child->pid, NULL, NULL));
+}
+
+/* The host has its word of a traced one's end as tracer, once. */
+static void wait_as_tracer(struct __test_metadata *_metadata,
+			   const struct child *child, int expected)
+{
+	int status = -1;
+
+	ASSERT_EQ(child->pid, waitpid(child->pid, &status, __WALL));
+	EXPECT_EQ(expected, status);
+}
+
+/* Ended by now, it is told so, and then that its parent has waited for it. */
+static void check_end_of_another(struct __test_metadata *_metadata,
+				 struct pidtrack *tracker,
+				 struct pidtrack_process *process,
+				 const struct foreign *foreign, bool traced)
+{
+	const uint32_t source = traced ? PIDTRACK_SOURCE_WAITED :
+					 PIDTRACK_SOURCE_UNKNOWN;
+	const bool more = reaping_is_told();
+
+	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED,
+		    more ? 0 : PIDTRACK_EVENT_LAST, source, 3 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(PIDTRACK_STATE_EXITED, pidtrack_process_state(process));
+	if (traced)
+		wait_as_tracer(_metadata, &foreign->child, 3 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_EQ(PIDTRACK_STATE_EXITED, pidtrack_process_state(process));
+	EXPECT_FALSE(pidfd_is_reaped(foreign->child.pidfd));
+
+	ASSERT_EQ(3 << 8, foreign_reap(foreign));
+	if (more) {
+		ASSERT_NEXT(tracker, process, PIDTRACK_REAPED,
+			    PIDTRACK_EVENT_LAST,
+			    traced ? source : source_without_wait(), 3 << 8);
+		EXPECT_EQ(PIDTRACK_STATE_REAPED,
+			  pidtrack_process_state(process));
+	}
+	ASSERT_NO_EVENT(tracker);
+}
+
+/*
+ * A process of another's ends with 3; the host traces it at its end, or has
+ * let go of it before.
+ */
+static void check_traced_by_host(struct __test_metadata *_metadata,
+				 bool seize_first, bool at_its_end)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	struct foreign foreign;
+	bool traced;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	traced = seize_first && seize(_metadata, &foreign.child);
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	if (!seize_first)
+		traced = seize(_metadata, &foreign.child);
+	EXPECT_EQ(-ECHILD,
+		  pidtrack_process_notify(process, 1U << PIDTRACK_STOPPED));
+	if (traced && !at_its_end)
+		detach(_metadata, &foreign.child);
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(0, child_exit(&foreign.child, 3));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	check_end_of_another(_metadata, tracker, process, &foreign,
+			     traced && at_its_end);
+	foreign_end(&foreign);
+	EXPECT_FALSE(child_is_any());
+	pidtrack_free(tracker);
+	if (!traced)
+		SKIP(return, "not allowed to trace");
+}
+
+TEST(whom_the_host_traces_after_attaching_is_left_to_its_tracer_and_its_parent)
+{
+	check_traced_by_host(_metadata, false, true);
+}
+
+TEST(whom_the_host_traces_before_attaching_is_left_to_them_too)
+{
+	check_traced_by_host(_metadata, true, true);
+}
+
+TEST(whom_the_host_traced_as_it_attached_it_is_told_when_it_has_ended)
+{
+	check_traced_by_host(_metadata, true, false);
+}
+
+TEST(whom_the_host_traced_for_a_while_is_told_when_it_has_ended)
+{
+	check_traced_by_host(_metadata, false, false);
+}
+
+/* Freed, it is no more the tracker's to reap than before. */
+TEST(whom_the_host_traces_is_not_reaped_by_its_being_freed)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	struct foreign foreign;
+	bool traced;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	traced = seize(_metadata, &foreign.child);
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	pidtrack_process_free(process);
+	ASSERT_EQ(0, child_exit(&foreign.child, 3));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	if (traced)
+		wait_as_tracer(_metadata, &foreign.child, 3 << 8);
+	EXPECT_EQ(3 << 8, foreign_reap(&foreign));
+	foreign_end(&foreign);
+	if (!traced)
+		SKIP(return, "not allowed to trace");
+}
+
+/* Its word as parent is the tracker's, and the tracer has no other. */
+TEST(a_child_that_the_host_traces_is_its_child)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	struct child child;
+	bool traced;
+
+	ASSERT_EQ(0, child_start(&child));
+	traced = seize(_metadata, &child);
+	ASSERT_EQ(0, pidtrack_attach(tracker, child.pid, 0, 0, &process));
+	ASSERT_EQ(0, child_exit(&child, 4));
+	ASSERT_EXITED(tracker, process, 4 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	child_close(&child);
+	pidtrack_free(tracker);
+	if (!traced)
+		SKIP(return, "not allowed to trace");
+}
+
+TEST(whom_the_host_traces_and_who_became_its_child_is_waited_for)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	struct foreign foreign;
+	bool traced;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	traced = seize(_metadata, &foreign.child);
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	ASSERT_EQ(0, foreign_orphan(&foreign));
+	ASSERT_EQ(0, child_exit(&foreign.child, 5));
+	ASSERT_EXITED(tracker, process, 5 << 8);
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	child_close(&foreign.child);
+	pidtrack_free(tracker);
+	if (!traced)
+		SKIP(return, "not allowed to trace");
 }
 
 TEST_HARNESS_MAIN
