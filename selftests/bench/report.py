@@ -243,9 +243,13 @@ def launch_bars(job):
 
 def live_bars(job):
     own = medians(job, 'pidtrack, ring', 'one ends')
-    if {100, 15000} <= own.keys():
-        yield at_most('one of 15000 ends, of what one of 100 takes, beyond '
-                      'the growth of the floor', 1.2, own[15000] / own[100])
+    for who in 'pidtrack, ring', 'pidtrack, parked':
+        its = medians(job, who, 'one ends')
+        if {100, 15000} <= its.keys():
+            yield at_most(f"one of 15000 ends, of what one of 100 takes, "
+                          f"beyond the growth of the floor "
+                          f"({who.split(', ')[1]})", 1.2,
+                          its[15000] / its[100])
     for x in sorted(x for x in own if x >= 1000):
         yield nobody_ahead(f'who is ahead when one of {x} ends',
                            ahead(job, 'one ends', x, own[x]))
@@ -283,7 +287,7 @@ def idle_bars(job):
         return max(row['counts'][name] for row in job['results']
                    if is_ours(row['who']))
     yield at_most('wake-ups in an idle minute', 0, worst('wake-ups a minute'))
-    yield at_most('bytes of ours for each that lives', 256,
+    yield at_most('bytes of ours for each that lives, beyond the floor\'s', 256,
                   worst('own bytes') - counted(job, 'floor', 'idle',
                                                'own bytes'))
 
