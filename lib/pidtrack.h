@@ -620,7 +620,10 @@ struct pidtrack_stop_options {
  *         cgroup2 directory, -ENODEV if that was removed, -ESTALE if the
  *         process is not in it nor below; -EREMOTE if it has no number here,
  *         -EOPNOTSUPP if there is no /proc, for GROUP and TREE: then nothing
- *         was begun; -ENOMEM, -EMFILE and the like; -EBUSY, -ECHILD.
+ *         was begun; what a sandbox refuses timerfd_settime(2) with, for no
+ *         further step would be taken, or with GROUP, TREE and CGROUP
+ *         epoll_wait(2): nothing was sent; -ENOMEM, -EMFILE and the like;
+ *         -EBUSY, -ECHILD.
  *
  * Linux 5.4; whole groups at once since 6.9, cgroups since 5.14.
  */

@@ -104,6 +104,34 @@ void pt_stops_done(struct pt_stops *stops)
 	stops->ends = fd_close(stops->ends);
 }
 
+/*
+ * Set once, which stops it: where a sandbox refuses that, no step after the
+ * first would ever be taken, and nobody would hear of it.
+ */
+static int new_timer(void)
+{
+	CLEANUP(fd_closep) int timer = -1;
+	int r;
+
+	timer = r = sys_timerfd();
+	if (r >= 0)
+		r = sys_timerfd_at(timer, 0);
+	return r < 0 ? r : fd_take(&timer);
+}
+
+/* Asked once: else those who have ended would be taken for alive. */
+static int new_ends(void)
+{
+	CLEANUP(fd_closep) int ends = -1;
+	struct epoll_event end;
+	int r;
+
+	ends = r = sys_epoll_new();
+	if (r >= 0)
+		r = sys_epoll_wait(ends, &end, 1);
+	return r < 0 && r != -EINTR ? r : fd_take(&ends);
+}
+
 int pt_stops_ready(struct pt_stops *stops, bool tree)
 {
 	int *fd = tree ? &stops->ends : &stops->timer;
@@ -111,7 +139,7 @@ int pt_stops_ready(struct pt_stops *stops, bool tree)
 
 	if (*fd >= 0)
 		return 0;
-	r = tree ? sys_epoll_new() : sys_timerfd();
+	r = tree ? new_ends() : new_timer();
 	if (r < 0)
 		return r;
 	*fd = r;

@@ -49,7 +49,8 @@ void pt_stops_done(struct pt_stops *stops);
 /*
  * Makes the timer, or with @tree what tells of the ends of others.
  *
- * Return: 1 if it is new, to be watched; 0; -EMFILE and the like.
+ * Return: 1 if it is new, to be watched; 0; -EMFILE and the like; what setting
+ *         the timer, or asking for ends, is refused with.
  */
 int pt_stops_ready(struct pt_stops *stops, bool tree);
 void pt_stops_unready(struct pt_stops *stops, bool tree);

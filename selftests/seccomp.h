@@ -101,6 +101,18 @@ static inline int seccomp_refuse(int nr, int error)
 	return seccomp_on(nr, SECCOMP_RET_ERRNO | (uint32_t)error, 0);
 }
 
+/* The same of setting timers, by whichever name libc has for it. */
+static inline int seccomp_refuse_timers(int error)
+{
+	int r = seccomp_refuse(SYS_timerfd_settime, error);
+
+#ifdef SYS_timerfd_settime64
+	if (!r)
+		r = seccomp_refuse(SYS_timerfd_settime64, error);
+#endif
+	return r;
+}
+
 /* The same, where any bit of @bits is in the low half of argument @n. */
 static inline int seccomp_refuse_bits(int nr, int n, uint32_t bits, int error)
 {

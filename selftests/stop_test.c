@@ -390,4 +390,65 @@ TEST(one_that_may_not_be_signalled_is_not_ours_to_stop)
 	pidtrack_free(tracker);
 }
 
+/* Else it would be sent the first signal, and never another. */
+static void have_no_ladder(struct __test_metadata *_metadata, int error)
+{
+	struct pidtrack_stop_options tree =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE);
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = shim_start_at(_metadata, tracker, &gate, 3);
+	ASSERT_EQ(0, seccomp_refuse_timers(error));
+	EXPECT_EQ(-error, pidtrack_process_stop(process, NULL));
+	EXPECT_EQ(-error, pidtrack_process_stop(process, &tree));
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(pidfd_has_ended(pidtrack_process_pidfd(process)));
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 3 << 8);
+	pidtrack_free(tracker);
+}
+
+TEST(where_no_time_can_be_set_there_is_no_ladder_and_nothing_is_sent)
+{
+	have_no_ladder(_metadata, ENOSYS);
+}
+
+TEST(nor_is_there_where_that_is_forbidden)
+{
+	have_no_ladder(_metadata, EPERM);
+}
+
+/* Of the ends of others: else they would be taken for alive. */
+static void have_no_tree(struct __test_metadata *_metadata, int error)
+{
+	struct pidtrack_stop_options tree =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE);
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t pid;
+
+	process = shim_start_at(_metadata, tracker, &gate, 3);
+	pid = pidtrack_process_pid(process);
+	ASSERT_EQ(0, seccomp_refuse(SYS_epoll_pwait, error));
+	EXPECT_EQ(-error, pidtrack_process_stop(process, &tree));
+	EXPECT_FALSE(pidfd_has_ended(pidtrack_process_pidfd(process)));
+	gate_open(&gate);
+	process_await_exit(process);
+	pidtrack_free(tracker);
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST(where_epoll_could_not_be_asked_a_tree_has_no_ladder)
+{
+	have_no_tree(_metadata, ENOSYS);
+}
+
+TEST(nor_has_it_where_asking_it_is_forbidden)
+{
+	have_no_tree(_metadata, EPERM);
+}
+
 TEST_HARNESS_MAIN
