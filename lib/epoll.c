@@ -123,6 +123,17 @@ void pt_epoll_keep_readable(struct pt_epoll *epoll)
 	kick(epoll, true);
 }
 
+/*
+ * Nothing can have happened yet; but where a sandbox refuses to tell, nothing
+ * ever would be told.
+ */
+static int try_wait(struct pt_epoll *epoll)
+{
+	int r = sys_epoll_wait(epoll->fd, epoll->batch, BATCH);
+
+	return r == -EINTR ? 0 : r;
+}
+
 int pt_epoll_new(struct pt_epoll **ret_epoll)
 {
 	struct pt_epoll *epoll;
@@ -147,6 +158,8 @@ int pt_epoll_new(struct pt_epoll **ret_epoll)
 	if (r >= 0)
 		r = sys_epoll_ctl(epoll->fd, EPOLL_CTL_ADD, epoll->timer,
 				  EPOLLIN, pt_watch_name(PT_WATCH_TICK, 0));
+	if (r >= 0)
+		r = try_wait(epoll);
 	if (r < 0) {
 		pt_epoll_free(epoll);
 		return r;

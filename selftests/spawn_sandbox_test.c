@@ -447,23 +447,36 @@ TEST(what_may_not_be_asked_of_a_ring_does_not_matter)
 }
 
 /* Else shims would be launched whose ends nobody could tell. */
-static void have_no_tracker(struct __test_metadata *_metadata, int error)
+static void have_no_tracker(struct __test_metadata *_metadata, int nr,
+			    int error)
 {
 	struct pidtrack *tracker = NULL;
 
-	ASSERT_EQ(0, seccomp_refuse(SYS_waitid, error));
+	ASSERT_EQ(0, seccomp_refuse(nr, error));
 	EXPECT_EQ(-error, pidtrack_new(NULL, &tracker));
 	EXPECT_NULL(tracker);
 }
 
 TEST(where_no_end_could_be_told_there_is_no_tracker)
 {
-	have_no_tracker(_metadata, ENOSYS);
+	have_no_tracker(_metadata, SYS_waitid, ENOSYS);
 }
 
 TEST(nor_is_there_where_that_is_forbidden)
 {
-	have_no_tracker(_metadata, EPERM);
+	have_no_tracker(_metadata, SYS_waitid, EPERM);
+}
+
+TEST(where_epoll_could_not_be_asked_there_is_none_that_has_it)
+{
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "epoll", 1));
+	have_no_tracker(_metadata, SYS_epoll_pwait, ENOSYS);
+}
+
+TEST(nor_is_there_where_asking_it_is_forbidden)
+{
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "epoll", 1));
+	have_no_tracker(_metadata, SYS_epoll_pwait, EPERM);
 }
 
 TEST(io_uring_forced_is_had_or_refused)
