@@ -19,15 +19,59 @@
 #define GONE 0		    /* as the round in which one was seen */
 #define TICK_NS (10 * MS)   /* of a start time */
 
-/* ---- the whole ---- */
+/* ---- whether it can be done, by trying ---- */
 
-static bool is_lame(const struct pt_place *place)
+/* What lists our threads, or /proc, lists both. */
+static int try_list(void)
 {
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
 	CLEANUP(fd_closep) int fd = -1;
 
 	fd = sys_open(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
-	return fd == -ENOENT || !place->numbers;
+	if (fd < 0)
+		return fd == -ENOENT ? -EOPNOTSUPP : fd;
+	return pt_pids_list(&pids, fd);
 }
+
+static int try_hold(void)
+{
+	CLEANUP(fd_closep) int fd = -1;
+
+	fd = sys_pidfd_open(sys_getpid(), 0);
+	return fd;
+}
+
+/*
+ * What is refused here is refused each time: they would stay zombies, and
+ * nobody would be told why.  An inode is not among it, see identify().
+ */
+static int try_all(const struct pt_place *place, uint32_t policy)
+{
+	int r;
+
+	if (!place->numbers)
+		return -EOPNOTSUPP;
+	r = try_list();
+	if (r >= 0)
+		r = try_hold();
+	if (r >= 0 && policy == PIDTRACK_ORPHANS_DESCENDANTS)
+		r = sys_getsid(0);
+	return r;
+}
+
+/* It is due at once: so it is tried whether it can be set. */
+static int new_timer(void)
+{
+	CLEANUP(fd_closep) int timer = -1;
+	int r;
+
+	timer = r = sys_timerfd();
+	if (r >= 0)
+		r = sys_timerfd_at(timer, 1);
+	return r < 0 ? r : fd_take(&timer);
+}
+
+/* ---- the whole ---- */
 
 static void wake_at(struct pt_orphans *orphans, int64_t ns)
 {
@@ -38,33 +82,31 @@ int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
 		   uint32_t policy, uint32_t time_ms,
 		   struct pt_orphans **ret_orphans)
 {
+	CLEANUP(fd_closep) int timer = -1;
 	struct pt_orphans *orphans;
-	int timer;
+	int r;
 
 	if (policy > PIDTRACK_ORPHANS_ASK)
 		return -EINVAL;
-	if (is_lame(place))
-		return -EOPNOTSUPP;
-	timer = sys_timerfd();
-	if (timer < 0)
-		return timer;
+	r = try_all(place, policy);
+	if (r >= 0)
+		timer = r = new_timer();
+	if (r < 0)
+		return r;
 	orphans = calloc(1, sizeof(*orphans));
-	if (!orphans) {
-		fd_close(timer);
+	if (!orphans)
 		return -ENOMEM;
-	}
 	*orphans = (struct pt_orphans){
-		.place = place,
+		.place = *place,
 		.parked = parked,
 		.policy = policy,
 		.listed = pt_pids_lists_children(),
-		.timer = timer,
+		.timer = fd_take(&timer),
 		.asked = -1,
 		.time_ns = (time_ms ? time_ms : USUAL_MS) * MS,
 		.interval_ns = LEAST_NS,
 		.round = { .list = -1 },
 	};
-	wake_at(orphans, 1);
 	*ret_orphans = orphans;
 	return 0;
 }
@@ -230,17 +272,29 @@ static bool is_our_zombie(int idtype, int id)
 	       siginfo.si_pid != 0;
 }
 
-static bool identify(const struct pt_place *place, int pidfd, pid_t pid,
-		     uint64_t *ret_identity)
+/*
+ * By its inode; where there is none, or a sandbox refuses to tell, by when it
+ * began.  @ret_has: PT_HAS_ of it, for the one is not comparable to the other.
+ */
+static bool identify(struct pt_orphans *orphans, int pidfd, pid_t pid,
+		     uint64_t *ret_identity, uint32_t *ret_has)
 {
 	struct pt_look look = { 0 };
+	int r;
 
-	if (place->pidfs)
-		return sys_inode(pidfd, ret_identity) >= 0;
-	if (pt_look_at(place, pidfd, pid, &look) < 0 ||
+	*ret_has = PT_HAS_INODE;
+	if (orphans->place.pidfs) {
+		r = sys_inode(pidfd, ret_identity);
+		if (r >= 0 || r == -ENOMEM)
+			return r >= 0;
+		/* who refuses that does so for good */
+		orphans->place.pidfs = false;
+	}
+	if (pt_look_at(&orphans->place, pidfd, pid, &look) < 0 ||
 	    !(look.has & PT_HAS_START))
 		return false;
 	*ret_identity = look.start;
+	*ret_has = PT_HAS_START;
 	return true;
 }
 
@@ -277,11 +331,12 @@ static struct pt_sighting *sight(struct pt_orphans *orphans, pid_t pid,
 {
 	struct pt_sighting *seen;
 	uint64_t identity;
+	uint32_t has;
 
-	if (!identify(orphans->place, pidfd, pid, &identity))
+	if (!identify(orphans, pidfd, pid, &identity, &has))
 		return NULL;
 	seen = pt_sightings_find(&orphans->zombies, pid);
-	if (seen && seen->identity == identity)
+	if (seen && seen->has == has && seen->identity == identity)
 		return seen;
 	if (is_of_another(orphans, pid) || !is_our_zombie(PT_P_PIDFD, pidfd))
 		return NULL;
@@ -290,6 +345,7 @@ static struct pt_sighting *sight(struct pt_orphans *orphans, pid_t pid,
 		return NULL;
 	seen->ns = sys_now_ns();
 	seen->identity = identity;
+	seen->has = has;
 	seen->settled = false;
 	/* now, while it is easier to tell: those it descends from end too */
 	seen->proven = descends(orphans, pid);

@@ -39,9 +39,9 @@ struct pt_round {
 };
 
 struct pt_orphans {
-	const struct pt_place *place; /* lent */
-	struct pt_parked *parked;     /* lent */
-	uint32_t policy;	      /* enum pidtrack_orphans */
+	struct pt_place place;	  /* no pidfs once inodes are refused */
+	struct pt_parked *parked; /* lent */
+	uint32_t policy;	  /* enum pidtrack_orphans */
 	bool listed; /* the kernel lists children; else /proc does */
 	bool due;
 	uint32_t told;	     /* other events since it is due */
@@ -61,12 +61,13 @@ struct pt_orphans {
 };
 
 /*
- * @place, @parked: lent
+ * @parked: lent
  * @policy: not LEAVE
  * @time_ms: 0 for the usual
  *
  * Return: 0; -EINVAL; -EOPNOTSUPP if there is no /proc of ours to find them in;
- *         -ENOMEM, -EMFILE, -ENFILE.
+ *         what listing, holding them or setting a timer is refused with, or for
+ *         DESCENDANTS telling a session; -ENOMEM, -EMFILE, -ENFILE.
  */
 int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
 		   uint32_t policy, uint32_t time_ms,

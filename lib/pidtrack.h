@@ -144,9 +144,11 @@ enum pidtrack_orphans {
  * kernel or a sandbox has no waitid(2) for pidfds, whatever that refuses it
  * with (-EINVAL before Linux 5.4; -ENOSYS, -EPERM): no end could be told; the
  * same of what epoll needs where there is no ring; -EOPNOTSUPP if orphans
- * cannot be found, for there is no /proc of our pid namespace; -ENOMEM,
- * -EMFILE, -ENFILE, -EAGAIN; with a forced backend whatever the kernel refuses
- * it with; with pins or a store what pidtrack_recover() says.
+ * cannot be found, for there is no /proc of our pid namespace, and whatever a
+ * sandbox refuses with of what they need: getdents64(2), pidfd_open(2),
+ * timerfd_settime(2), for DESCENDANTS getsid(2); -ENOMEM, -EMFILE, -ENFILE,
+ * -EAGAIN; with a forced backend whatever the kernel refuses it with; with pins
+ * or a store what pidtrack_recover() says.
  */
 int pidtrack_new(const struct pidtrack_options *options,
 		 struct pidtrack **ret_tracker);

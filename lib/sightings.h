@@ -17,6 +17,7 @@ struct pt_sighting {
 	uint32_t round; /* in which it was seen last */
 	bool proven;	/* to descend from one of ours */
 	bool settled;	/* there is nothing more to do about it */
+	uint32_t has;	/* PT_HAS_: what its identity is */
 	int64_t ns;
 	uint64_t identity; /* of who has the number */
 	const struct pidtrack_process *process;

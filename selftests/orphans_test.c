@@ -9,6 +9,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 
+#include "seccomp.h"
 #include "verified.h"
 
 #define LEAVE PIDTRACK_ORPHANS_LEAVE
@@ -25,6 +26,15 @@ static struct pidtrack *collector(struct __test_metadata *_metadata,
 		PIDTRACK_OPTIONS(.orphans = orphans, .orphan_time_ms = time_ms);
 
 	return tracker_start_with(_metadata, &options);
+}
+
+/* What makes it cheaper to tell them apart. */
+static bool inodes_are_told(void)
+{
+	char statx[256];
+
+	return works(PIDTRACK_FEATURE_PIDFS) &&
+	       !syscall(SYS_statx, AT_FDCWD, "/", 0, 0, statx);
 }
 
 /* ---- orphans ---- */
@@ -493,29 +503,35 @@ TEST(a_tracker_with_a_thread_collects_those_of_others)
 	pidtrack_free(tracker);
 }
 
+struct made {
+	struct pidtrack *tracker;
+	int r;
+};
+
 static void *make_tracker(void *arg)
 {
 	struct pidtrack_options options =
 		PIDTRACK_OPTIONS(.orphans = COLLECT, .orphan_time_ms = 1);
+	struct made *made = arg;
 
-	pidtrack_new(&options, arg);
+	made->r = pidtrack_new(&options, &made->tracker);
 	return NULL;
 }
 
 TEST(they_are_collected_when_the_owner_has_ended)
 {
-	struct pidtrack *tracker = NULL;
+	struct made made = { .tracker = NULL };
 	pthread_t thread;
 
-	/* or it would not be said why there is none */
+	/* or it would not be skipped where there is no ring */
 	pidtrack_free(tracker_start(_metadata, 0));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, make_tracker, &tracker));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, make_tracker, &made));
 	pthread_join(thread, NULL);
-	ASSERT_TRUE(tracker != NULL);
+	ASSERT_EQ(0, made.r);
 	orphans_make(_metadata, 10, 0);
-	ASSERT_NO_EVENT(tracker);
-	await_collected(_metadata, tracker, 10);
-	pidtrack_free(tracker);
+	ASSERT_NO_EVENT(made.tracker);
+	await_collected(_metadata, made.tracker, 10);
+	pidtrack_free(made.tracker);
 }
 
 /* A process of others, told and reaped as a child once it is one. */
@@ -617,7 +633,7 @@ TEST(those_behind_many_who_live_are_collected_and_no_call_looks_at_all)
 	 * 256 that are looked at, six calls each, and some lists; without
 	 * inodes, start times are read, by three calls for one
 	 */
-	EXPECT_LE(most, 256 * (works(PIDTRACK_FEATURE_PIDFS) ? 6 : 8) + 64);
+	EXPECT_LE(most, 256 * (inodes_are_told() ? 6 : 8) + 64);
 	gate_open(&gate);
 	await_collected(_metadata, tracker, 500 + AHEAD);
 	EXPECT_FALSE(child_is_any());
@@ -1016,6 +1032,127 @@ static void without_proc(struct __test_metadata *_metadata, void *arg)
 TEST(without_a_proc_of_its_own_it_cannot_find_them)
 {
 	in_pid_namespace(_metadata, without_proc, NULL);
+}
+
+/* ---- where they could not be found, or not be collected ---- */
+
+static void collector_refused(struct __test_metadata *_metadata,
+			      uint32_t policy, int error)
+{
+	struct pidtrack_options options = PIDTRACK_OPTIONS(.orphans = policy);
+	struct pidtrack *tracker = NULL;
+
+	EXPECT_EQ(-error, pidtrack_new(&options, &tracker));
+	EXPECT_NULL(tracker);
+	pidtrack_free(tracker);
+}
+
+static void collectors_refused(struct __test_metadata *_metadata, int error)
+{
+	collector_refused(_metadata, COLLECT, error);
+	collector_refused(_metadata, DESCENDANTS, error);
+	collector_refused(_metadata, ASK, error);
+	pidtrack_free(tracker_start(_metadata, 0));
+}
+
+/* The last of the errors is the one that counts. */
+static const int refusals[] = { ENOSYS, EPERM };
+
+TEST(where_nobody_can_be_listed_orphans_are_refused)
+{
+	pid_t pid = fork();
+	size_t i;
+
+	ASSERT_GE(pid, 0);
+	/* ours are listed in the end, for what is left open */
+	for (i = 0; !pid && i < ARRAY_SIZE(refusals); i++) {
+		ASSERT_EQ(0, seccomp_refuse(SYS_getdents64, refusals[i]));
+		collectors_refused(_metadata, refusals[i]);
+	}
+	if (!pid)
+		leave(0);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST(so_they_are_where_nobody_can_be_held)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, refusals[i]));
+		collectors_refused(_metadata, refusals[i]);
+	}
+}
+
+TEST(so_they_are_where_no_time_can_be_set)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		ASSERT_EQ(0, seccomp_refuse_timers(refusals[i]));
+		collectors_refused(_metadata, refusals[i]);
+	}
+}
+
+TEST(where_sessions_are_not_told_only_descendants_are_refused)
+{
+	struct pidtrack *tracker;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		ASSERT_EQ(0, seccomp_refuse(SYS_getsid, refusals[i]));
+		collector_refused(_metadata, DESCENDANTS, refusals[i]);
+	}
+	tracker = collector(_metadata, COLLECT, 1);
+	await_another(_metadata, tracker);
+	pidtrack_free(tracker);
+}
+
+TEST(where_inodes_are_not_told_orphans_are_known_by_when_they_began)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		struct pidtrack *tracker;
+
+		ASSERT_EQ(0, seccomp_refuse(SYS_statx, refusals[i]));
+		tracker = collector(_metadata, COLLECT, 1);
+		orphans_make(_metadata, 100, 5);
+		await_collected(_metadata, tracker, 100);
+		EXPECT_FALSE(child_is_any());
+		pidtrack_free(tracker);
+	}
+}
+
+static void reuse_number_by_start(struct __test_metadata *_metadata, void *arg)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_statx, EPERM));
+	reuse_number(_metadata, arg);
+}
+
+TEST(there_too_a_number_that_comes_again_has_all_its_time)
+{
+	in_pid_namespace(_metadata, reuse_number_by_start, NULL);
+}
+
+/* An inode that was seen is no start time: its time begins anew. */
+TEST(who_was_known_by_its_inode_is_collected_when_that_is_told_no_more)
+{
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 600);
+	int least_ms = inodes_are_told() ? 600 : 0;
+	int64_t until, start;
+
+	orphans_make(_metadata, 1, 5);
+	until = now_ms() + 400;
+	while (now_ms() < until) {
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+		ASSERT_NO_EVENT(tracker);
+	}
+	ASSERT_EQ(0, seccomp_refuse(SYS_statx, ENOSYS));
+	start = now_ms();
+	await_collected(_metadata, tracker, 1);
+	EXPECT_GE(now_ms() - start, least_ms);
+	pidtrack_free(tracker);
 }
 
 TEST_HARNESS_MAIN
