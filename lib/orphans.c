@@ -316,14 +316,21 @@ static bool is_waiting(struct pt_orphans *orphans,
 
 /*
  * Where all processes are asked: whom we trace we could wait for, too, but it
- * is its parent's.
+ * is its parent's.  Of one of another user /proc may not tell that (hidepid),
+ * where a pidfd does.
  */
-static bool is_of_another(const struct pt_orphans *orphans, pid_t pid)
+static bool is_of_another(const struct pt_orphans *orphans, pid_t pid,
+			  int pidfd)
 {
+	struct pt_pidfd_info told;
 	struct pt_procfs_stat stat;
 
-	return !orphans->listed &&
-	       (pt_procfs_stat(pid, &stat) < 0 || stat.ppid != sys_getpid());
+	if (orphans->listed)
+		return false;
+	if (sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told) >= 0 &&
+	    told.mask & PT_PIDFD_INFO_PID)
+		return told.ppid != (uint32_t)sys_getpid();
+	return pt_procfs_stat(pid, &stat) < 0 || stat.ppid != sys_getpid();
 }
 
 static struct pt_sighting *sight(struct pt_orphans *orphans, pid_t pid,
@@ -338,7 +345,8 @@ static struct pt_sighting *sight(struct pt_orphans *orphans, pid_t pid,
 	seen = pt_sightings_find(&orphans->zombies, pid);
 	if (seen && seen->has == has && seen->identity == identity)
 		return seen;
-	if (is_of_another(orphans, pid) || !is_our_zombie(PT_P_PIDFD, pidfd))
+	if (is_of_another(orphans, pid, pidfd) ||
+	    !is_our_zombie(PT_P_PIDFD, pidfd))
 		return NULL;
 	seen = pt_sightings_add(&orphans->zombies, pid);
 	if (!seen)

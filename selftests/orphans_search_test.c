@@ -3,11 +3,13 @@
  * Looking for orphans by hand: where the kernel lists children, and where it
  * does not and all processes are asked.
  */
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 
 #include "children.h"
 #include "harness.h"
 #include "orphans.h"
+#include "procfs.h"
 #include "sys.h"
 
 #define COLLECT PIDTRACK_ORPHANS_COLLECT
@@ -152,6 +154,49 @@ TEST(one_of_others_that_its_host_traces_is_none_where_all_are_asked)
 {
 	SKIP_WITHOUT_TRACING();
 	check_traced(_metadata, false);
+}
+
+/* A zombie of ours that /proc does not show us, if it can be had; else why. */
+static const char *zombie_hide(void)
+{
+	struct pt_pidfd_info told;
+	struct pt_procfs_stat stat;
+	siginfo_t info;
+	pid_t pid;
+	int pidfd, r;
+
+	if (geteuid())
+		return "wants root";
+	pid = fork();
+	if (!pid)
+		_exit(setresuid(65533, 65533, 65533) != 0);
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) ||
+	    unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("proc", "/proc", "proc", 0, "hidepid=1") ||
+	    setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+		return strerror(errno);
+	if (pt_procfs_stat(pid, &stat) >= 0)
+		return "/proc hides nobody";
+	pidfd = sys_pidfd_open(pid, 0);
+	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_PID, &told);
+	sys_close(pidfd);
+	return r < 0 ? "pidfds do not tell the parent" : NULL;
+}
+
+TEST(one_of_another_user_is_found_where_proc_hides_what_it_is)
+{
+	struct pt_place place;
+	struct pt_orphans *orphans;
+	const char *why = zombie_hide();
+
+	if (why) {
+		waitpid(-1, NULL, 0);
+		SKIP(return, "%s", why);
+	}
+	orphans = start(_metadata, &place, COLLECT, false);
+	look_until(_metadata, orphans, 1);
+	pt_orphans_free(orphans);
 }
 
 #define MANY 1200 /* in more than one piece */
