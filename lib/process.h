@@ -103,6 +103,7 @@ struct pidtrack_process {
 	bool claimed : 1;    /* by us, so it is nobody's orphan */
 	bool lame : 1;	     /* could not be watched: look at every tick */
 	bool stops_lame : 1; /* the same of its stops */
+	bool stops_seen : 1; /* some, since they were last watched */
 	bool kept : 1;	     /* to be let go in the end */
 	bool handed : 1;     /* over exec: so its parent's thread outlives it */
 	bool parked : 1;     /* its pidfd is, see parked.h */

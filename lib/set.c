@@ -204,24 +204,51 @@ void pt_set_finish(struct pt_set *set, struct pidtrack_process *process)
 
 /* ---- stops ---- */
 
+static bool are_stops_unwatched(const struct pidtrack_process *process)
+{
+	return process->stops != 0 && !process->stops_watch &&
+	       !process->stops_lame && !process->arrived &&
+	       process->state == PT_STATE_RUNNING;
+}
+
+static void watch_stops_by_tick(struct pt_set *set,
+				struct pidtrack_process *process)
+{
+	process->stops_lame = true;
+	want_tick(set);
+}
+
 void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process)
 {
-	if (process->stops == 0 || process->stops_watch ||
-	    process->stops_lame || process->arrived ||
-	    process->state != PT_STATE_RUNNING)
+	if (!are_stops_unwatched(process))
 		return;
 	if (pt_ring_waits(set->ring) &&
 	    pt_parked_open(&set->parked, process) >= 0 &&
 	    pt_ring_watch(set->ring, PT_WATCH_STOPS, process->pidfd,
 			  process->slot, NULL) >= 0) {
 		process->stops_watch = true;
+		process->stops_seen = false;
 		return;
 	}
-	process->stops_lame = true;
-	want_tick(set);
+	watch_stops_by_tick(set, process);
 }
 
-/* On a ring it was for want of memory, or of a descriptor. */
+/*
+ * A watch that found nothing may be refused rather than late, and the next one
+ * too: made at once, again and again, they would keep the host for ever.
+ */
+void pt_set_renew_stops(struct pt_set *set, struct pidtrack_process *process)
+{
+	if (process->stops_seen)
+		pt_set_start_stops(set, process);
+	else if (are_stops_unwatched(process))
+		watch_stops_by_tick(set, process);
+}
+
+/*
+ * On a ring it was for want of memory, or of a descriptor, or because a watch
+ * found nothing.
+ */
 void pt_set_retry_stops(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (!pt_ring_waits(set->ring))

@@ -136,10 +136,12 @@ void pt_set_look_again(struct pt_set *set, struct pidtrack_process *process);
 void pt_set_untick(struct pt_set *set, struct pidtrack_process *process);
 
 /*
- * Watches its stops and continuations, if they are asked for; as the timer has
- * had to, by the ring again; or none any more.
+ * Watches its stops and continuations, if they are asked for; when all that a
+ * watch told of has been asked for; as the timer has had to, by the ring again;
+ * or none any more.
  */
 void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process);
+void pt_set_renew_stops(struct pt_set *set, struct pidtrack_process *process);
 void pt_set_retry_stops(struct pt_set *set, struct pidtrack_process *process);
 void pt_set_end_stops(struct pt_set *set, struct pidtrack_process *process);
 

@@ -8,16 +8,17 @@
 /* ---- stops ---- */
 
 /* One word of a stop or a continuation, of a kind that was asked for. */
-static bool tell_stop(struct pidtrack_process *process,
+static bool tell_stop(struct pt_set *set, struct pidtrack_process *process,
 		      struct pidtrack_event *event)
 {
-	int status;
+	int status, r;
 
-	while (pt_status_stopped(process->pidfd, WSTOPPED | WCONTINUED,
-				 &status) > 0) {
+	while ((r = pt_status_stopped(process->pidfd, WSTOPPED | WCONTINUED,
+				      &status)) > 0) {
 		uint32_t kind = WIFSTOPPED(status) ? PIDTRACK_STOPPED :
 						     PIDTRACK_CONTINUED;
 
+		process->stops_seen = true;
 		if (!(process->stops & BIT(kind)))
 			continue;
 		*event = (struct pidtrack_event){
@@ -27,6 +28,11 @@ static bool tell_stop(struct pidtrack_process *process,
 			.process = process,
 		};
 		return true;
+	}
+	/* it has ended; or we traced it once, and are not its parent */
+	if (r == -ECHILD) {
+		pt_set_end_stops(set, process);
+		pt_parked_back(&set->parked, process);
 	}
 	return false;
 }
@@ -145,10 +151,10 @@ static bool tell(struct pt_set *set, struct pidtrack_event *event)
 	struct pidtrack_process *process = pt_told_first(&set->told);
 
 	if (process->tell & PT_TELL_STOPS) {
-		if (tell_stop(process, event))
+		if (tell_stop(set, process, event))
 			return true;
 		process->tell &= (uint8_t)~PT_TELL_STOPS;
-		pt_set_start_stops(set, process);
+		pt_set_renew_stops(set, process);
 	}
 	if (process->tell & PT_TELL_LADDER) {
 		if (tell_ladder(set, process, event))

@@ -386,6 +386,113 @@ TEST(freeing_one_asked_for_leaves_nothing)
 	pidtrack_free(tracker);
 }
 
+/* ---- where there is nothing to tell, or not yet ---- */
+
+/*
+ * Nothing is told, and not over and over: the ring waits, and wakes nobody;
+ * without one it is looked at every 50 ms.
+ */
+static void check_quiet(struct __test_metadata *_metadata,
+			struct pidtrack *tracker)
+{
+	uint64_t syscalls;
+
+	ASSERT_NO_EVENT(tracker);
+	if (!tracker_is_on_ring(tracker))
+		return;
+	syscalls = tracker_statistics(tracker).syscalls;
+	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 100));
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_LE(tracker_statistics(tracker).syscalls - syscalls, 2);
+}
+
+/*
+ * As a handler of SIGCHLD does that waits for whomever it finds: the ring has
+ * seen the stop by then, for whatever else was asked of it.
+ */
+TEST_WANTS(what_the_host_took_itself_is_not_told_but_what_follows_is, proc)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process, *other;
+	pid_t pid;
+	int i;
+
+	process = shim_start_at(_metadata, tracker, &gate, 3);
+	other = shim_start_at(_metadata, tracker, &gate, 4);
+	pid = pidtrack_process_pid(process);
+	ASSERT_EQ(0, pidtrack_process_notify(process, STOPPED | CONTINUED));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, pidtrack_process_signal(process, SIGSTOP));
+		await_stopped(pid, true);
+		ASSERT_EQ(0,
+			  pidtrack_process_notify(other, i % 2 ? 0 : STOPPED));
+		ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+		ASSERT_NO_EVENT(tracker);
+		check_quiet(_metadata, tracker);
+		ASSERT_EQ(0, pidtrack_process_signal(process, SIGCONT));
+		ASSERT_CONTINUED(tracker, process);
+		check_quiet(_metadata, tracker);
+	}
+	pidtrack_process_free(other);
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 3 << 8);
+	while (child_is_any())
+		ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
+/* 0, with the tracee stopped and waited for; or what ptrace(2) said. */
+static int trace_stopped(pid_t pid)
+{
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+		return -errno;
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
+		return -errno;
+	return waitpid(pid, NULL, __WALL) < 0 ? -errno : 0;
+}
+
+/* Whom one traces one waits for, as for a child of one's own. */
+TEST(one_that_is_no_longer_traced_is_told_no_more_but_its_end)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	const struct pidtrack_event *event;
+	struct foreign foreign;
+	int i, r;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	r = trace_stopped(foreign.child.pid);
+	if (r == -EPERM) {
+		foreign_end(&foreign);
+		pidtrack_free(tracker);
+		SKIP(return, "not allowed to trace");
+	}
+	ASSERT_EQ(0, r);
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	ASSERT_EQ(0, ptrace(PTRACE_DETACH, foreign.child.pid, NULL, NULL));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pidtrack_process_notify(process, STOPPED));
+		ASSERT_NO_EVENT(tracker);
+		await_fd(pidtrack_fd(tracker), POLLIN, 100);
+		ASSERT_NO_EVENT(tracker);
+		EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 100));
+	}
+
+	ASSERT_EQ(0, child_exit(&foreign.child, 9));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	ASSERT_EQ(9 << 8, foreign_reap(&foreign));
+	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	EXPECT_EQ(PIDTRACK_EXITED, event->kind);
+	EXPECT_EQ(PIDTRACK_EVENT_LAST, event->flags);
+	if (event->source == PIDTRACK_SOURCE_RECOVERED)
+		EXPECT_EQ(9 << 8, event->status);
+	ASSERT_NO_EVENT(tracker);
+	foreign_end(&foreign);
+	pidtrack_free(tracker);
+}
+
 TEST(what_cannot_be_told_is_refused)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
