@@ -497,7 +497,7 @@ pidtrack_process_free(struct pidtrack_process *process);
 /*
  * Fixed for its life; any thread.  The pid is 0 for a pidfd whose process has
  * none in our pid namespace, or was reaped before.  The pidfd is lent: do not
- * close it.  The label is NULL if it was given none.
+ * close it; it may be made O_NONBLOCK.  The label is NULL if it was given none.
  *
  * Of a tracker with PIDTRACK_PARK the first that asks for a pidfd has it made a
  * descriptor: in the thread that every other call is for; -EMFILE, -ENFILE,

@@ -94,6 +94,14 @@ int pt_ring_watch(struct pt_ring *ring, enum pt_watch watch, int pidfd,
 	return pt_epoll_watch(ring->epoll, watch, pidfd, cookie);
 }
 
+int pt_ring_watch_stops(struct pt_ring *ring, int pid, int pidfd,
+			uint32_t cookie)
+{
+	if (ring->uring)
+		return pt_uring_watch_stops(ring->uring, pid, pidfd, cookie);
+	return -EOPNOTSUPP;
+}
+
 int pt_ring_unwatch(struct pt_ring *ring, enum pt_watch watch, int pidfd,
 		    uint32_t cookie)
 {

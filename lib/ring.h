@@ -50,7 +50,8 @@ uint64_t pt_ring_wakeups(const struct pt_ring *ring);
 bool pt_ring_waits(const struct pt_ring *ring);
 
 /*
- * Makes a watch; nothing is told of it before pt_ring_flush() or _next().
+ * Makes a watch but for STOPS; nothing is told of it before pt_ring_flush() or
+ * _next().
  *
  * @siginfo: for CHILD, alive until the watch has ended
  *
@@ -58,6 +59,14 @@ bool pt_ring_waits(const struct pt_ring *ring);
  */
 int pt_ring_watch(struct pt_ring *ring, enum pt_watch watch, int pidfd,
 		  uint32_t cookie, siginfo_t *siginfo);
+
+/*
+ * Likewise for STOPS, which epoll has none of.
+ *
+ * @pid: 0 if it is not known here
+ */
+int pt_ring_watch_stops(struct pt_ring *ring, int pid, int pidfd,
+			uint32_t cookie);
 
 /*
  * Ends a watch early.

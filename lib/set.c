@@ -222,10 +222,9 @@ void pt_set_start_stops(struct pt_set *set, struct pidtrack_process *process)
 {
 	if (!are_stops_unwatched(process))
 		return;
-	if (pt_ring_waits(set->ring) &&
-	    pt_parked_open(&set->parked, process) >= 0 &&
-	    pt_ring_watch(set->ring, PT_WATCH_STOPS, process->pidfd,
-			  process->slot, NULL) >= 0) {
+	if (pt_parked_open(&set->parked, process) >= 0 &&
+	    pt_ring_watch_stops(set->ring, process->pid, process->pidfd,
+				process->slot) >= 0) {
 		process->stops_watch = true;
 		process->stops_seen = false;
 		return;

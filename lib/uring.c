@@ -28,12 +28,18 @@ struct pt_uring {
 	uint64_t thread; /* whose it is */
 };
 
+static void prep_wait(struct io_uring_sqe *sqe, unsigned int idtype, int id,
+		      unsigned int options)
+{
+	io_uring_prep_rw(OP_WAITID, sqe, id, NULL, idtype, 0);
+	sqe->file_index = options;
+}
+
 static void prep_waitid(struct io_uring_sqe *sqe, int pidfd, siginfo_t *siginfo,
 			unsigned int options)
 {
-	io_uring_prep_rw(OP_WAITID, sqe, pidfd, NULL, PT_P_PIDFD, 0);
+	prep_wait(sqe, PT_P_PIDFD, pidfd, options);
 	sqe->addr2 = (uintptr_t)siginfo;
-	sqe->file_index = options;
 }
 
 static bool says(const struct pt_uring *uring, unsigned int flags)
@@ -198,9 +204,6 @@ int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
 		io_uring_prep_poll_multishot(sqe, pidfd, POLLIN);
 	} else if (watch == PT_WATCH_ENDS) {
 		io_uring_prep_poll_add(sqe, pidfd, POLLIN);
-	} else if (watch == PT_WATCH_STOPS) {
-		prep_waitid(sqe, pidfd, NULL,
-			    WSTOPPED | WCONTINUED | WNOWAIT | __WALL);
 	} else if (watch == PT_WATCH_STATUS) {
 		/* pending only as long as somebody traces it */
 		prep_waitid(sqe, pidfd, siginfo, WEXITED | WNOWAIT | __WALL);
@@ -217,6 +220,25 @@ int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
 		prep_waitid(sqe, pidfd, siginfo, WEXITED | WNOWAIT | __WALL);
 	}
 	sqe->user_data = pt_watch_name(watch, cookie);
+	return 0;
+}
+
+/*
+ * By number, which a child of ours keeps: by a pidfd that is O_NONBLOCK the
+ * kernel does not wait, and all who have it may make it so.  Should the number
+ * be another's by now, it was reaped by others, and whoever is told asks the
+ * pidfd.
+ */
+int pt_uring_watch_stops(struct pt_uring *uring, int pid, int pidfd,
+			 uint32_t cookie)
+{
+	struct io_uring_sqe *sqe = get_sqe(uring);
+
+	if (!sqe)
+		return -EBUSY;
+	prep_wait(sqe, pid > 0 ? P_PID : PT_P_PIDFD, pid > 0 ? pid : pidfd,
+		  WSTOPPED | WCONTINUED | WNOWAIT | __WALL);
+	sqe->user_data = pt_watch_name(PT_WATCH_STOPS, cookie);
 	return 0;
 }
 

@@ -33,6 +33,8 @@ void pt_uring_keep_readable(struct pt_uring *uring);
 
 int pt_uring_watch(struct pt_uring *uring, enum pt_watch watch, int pidfd,
 		   uint32_t cookie, siginfo_t *siginfo);
+int pt_uring_watch_stops(struct pt_uring *uring, int pid, int pidfd,
+			 uint32_t cookie);
 void pt_uring_unwatch(struct pt_uring *uring, enum pt_watch watch,
 		      uint32_t cookie);
 void pt_uring_reap(struct pt_uring *uring, int pidfd);

@@ -406,6 +406,82 @@ static void check_quiet(struct __test_metadata *_metadata,
 	EXPECT_LE(tracker_statistics(tracker).syscalls - syscalls, 2);
 }
 
+/* Is told of, as often as it happens, and its end too. */
+static void check_told(struct __test_metadata *_metadata,
+		       struct pidtrack *tracker,
+		       struct pidtrack_process *process)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		check_quiet(_metadata, tracker);
+		ASSERT_EQ(0, pidtrack_process_signal(process, SIGSTOP));
+		ASSERT_STOPPED(tracker, process, SIGSTOP);
+		check_quiet(_metadata, tracker);
+		ASSERT_EQ(0, pidtrack_process_signal(process, SIGCONT));
+		ASSERT_CONTINUED(tracker, process);
+	}
+	check_quiet(_metadata, tracker);
+	ASSERT_EQ(0, pidtrack_process_signal(process, SIGKILL));
+	ASSERT_EXITED(tracker, process, SIGKILL);
+	ASSERT_NO_EVENT(tracker);
+}
+
+TEST(a_child_attached_by_a_pidfd_that_does_not_block_is_told)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct child child;
+
+	ASSERT_EQ(0, child_start(&child));
+	if (fcntl(child.pidfd, F_SETFL, O_NONBLOCK) < 0) {
+		child_end(&child);
+		pidtrack_free(tracker);
+		SKIP(return, "no PIDFD_NONBLOCK, Linux < 5.10");
+	}
+	ASSERT_EQ(0, pidtrack_attach_pidfd(tracker, child.pidfd, 0, &process));
+	ASSERT_EQ(0, pidtrack_process_notify(process, STOPPED | CONTINUED));
+	check_told(_metadata, tracker, process);
+	child_close(&child);
+	pidtrack_free(tracker);
+}
+
+/* As the loops of some languages do with all that they are given. */
+TEST(a_shim_whose_pidfd_the_host_made_nonblocking_is_told)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = shim_start_at(_metadata, tracker, &gate, 3);
+	if (fcntl(pidtrack_process_pidfd(process), F_SETFL, O_NONBLOCK) < 0) {
+		gate_open(&gate);
+		ASSERT_EXITED(tracker, process, 3 << 8);
+		pidtrack_free(tracker);
+		SKIP(return, "no PIDFD_NONBLOCK, Linux < 5.10");
+	}
+	ASSERT_EQ(0, pidtrack_process_notify(process, STOPPED | CONTINUED));
+	check_told(_metadata, tracker, process);
+	gate_open(&gate);
+	pidtrack_free(tracker);
+}
+
+/* What was made so while it was waited for already. */
+TEST(a_pidfd_may_become_nonblocking_later)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = shim_start_at(_metadata, tracker, &gate, 3);
+	ASSERT_EQ(0, pidtrack_process_notify(process, STOPPED | CONTINUED));
+	ASSERT_NO_EVENT(tracker);
+	fcntl(pidtrack_process_pidfd(process), F_SETFL, O_NONBLOCK);
+	check_told(_metadata, tracker, process);
+	gate_open(&gate);
+	pidtrack_free(tracker);
+}
+
 /*
  * As a handler of SIGCHLD does that waits for whomever it finds: the ring has
  * seen the stop by then, for whatever else was asked of it.

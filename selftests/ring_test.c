@@ -716,13 +716,13 @@ TEST(a_stop_and_a_continuation_are_told_and_left_to_be_asked_for)
 	ASSERT_EQ(0, child_start(&child));
 	ASSERT_WATCH(ring, &child, 6, &siginfo);
 	for (i = 0; i < 4; i++) {
-		ASSERT_EQ(0, pt_ring_watch(ring, PT_WATCH_STOPS, child.pidfd, 6,
-					   NULL));
+		ASSERT_EQ(0,
+			  pt_ring_watch_stops(ring, child.pid, child.pidfd, 6));
 		EXPECT_NOTHING(ring);
 		await_stop_word(_metadata, ring, &child,
 				i % 2 ? SIGCONT : SIGSTOP);
 	}
-	ASSERT_EQ(0, pt_ring_watch(ring, PT_WATCH_STOPS, child.pidfd, 6, NULL));
+	ASSERT_EQ(0, pt_ring_watch_stops(ring, 0, child.pidfd, 6));
 	EXPECT_NOTHING(ring);
 	if (!pt_ring_unwatch(ring, PT_WATCH_STOPS, child.pidfd, 6)) {
 		struct pt_happened happened = next(_metadata, ring);
