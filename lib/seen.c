@@ -131,6 +131,17 @@ static void look(struct pt_set *set, struct pidtrack_process *process)
 	    source);
 }
 
+/*
+ * Its watch was cancelled, or the kernel could not make it or go on with it: by
+ * the next call it is looked at, and watched again.  Watched at once it might
+ * be refused at once, for ever.
+ */
+static void watch_later(struct pt_set *set, struct pidtrack_process *process)
+{
+	set->statistics.rearmed++;
+	pt_set_look_again(set, process);
+}
+
 static void happened_to_child(struct pt_set *set,
 			      struct pidtrack_process *process, int result)
 {
@@ -144,8 +155,7 @@ static void happened_to_child(struct pt_set *set,
 	if (process->released && process->state != PT_STATE_RUNNING)
 		return;
 	if (result == -ECANCELED || result == -EFAULT || result == -EINTR) {
-		set->statistics.rearmed++;
-		pt_set_watch_for(set, process, PT_WATCH_CHILD);
+		watch_later(set, process);
 		return;
 	}
 	/*
@@ -165,8 +175,7 @@ static void happened_to_end(struct pt_set *set,
 		pt_parked_arrive(&set->parked, process);
 		return;
 	}
-	set->statistics.rearmed++;
-	pt_set_watch(set, process);
+	watch_later(set, process);
 }
 
 static void happened_to_edges(struct pt_set *set,
@@ -177,9 +186,7 @@ static void happened_to_edges(struct pt_set *set,
 	if (process->watch != PT_WATCH_NONE || pt_process_is_settled(process) ||
 	    !pt_process_is_awaited(process) || result == -EBADF)
 		return;
-	if (result < 0)
-		set->statistics.rearmed++;
-	pt_set_watch_for(set, process, PT_WATCH_EDGES);
+	watch_later(set, process);
 }
 
 static void happened_to_stops(struct pt_set *set,

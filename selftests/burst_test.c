@@ -297,6 +297,8 @@ TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 240)
 static struct ring_shared {
 	uint32_t *head, *tail, *overflow;
 	uint32_t *flags; /* of submission */
+	uint32_t *mask;
+	struct io_uring_cqe *cqes; /* the first 200 of them */
 	void *memory;
 } ring_share(struct __test_metadata *_metadata)
 {
@@ -317,6 +319,8 @@ static struct ring_shared {
 	shared.tail = (uint32_t *)(memory + params.cq_off.tail);
 	shared.overflow = (uint32_t *)(memory + params.cq_off.overflow);
 	shared.flags = (uint32_t *)(memory + params.sq_off.flags);
+	shared.mask = (uint32_t *)(memory + params.cq_off.ring_mask);
+	shared.cqes = (struct io_uring_cqe *)(memory + params.cq_off.cqes);
 	return shared;
 }
 
@@ -365,6 +369,72 @@ TEST(what_the_kernel_dropped_is_told_all_the_same)
 	EXPECT_FALSE(child_is_any());
 	EXPECT_GT(tracker_statistics(tracker).rearmed, 0);
 	pidtrack_free(tracker);
+}
+
+/* As if somebody had cancelled whatever the kernel has told of. */
+static uint32_t ring_cancel(struct __test_metadata *_metadata)
+{
+	struct ring_shared shared = ring_share(_metadata);
+	uint32_t n = *shared.tail - *shared.head;
+
+	ASSERT_LE(*shared.tail, 200);
+	for (uint32_t i = *shared.head; i != *shared.tail; i++)
+		shared.cqes[i & *shared.mask].res = -ECANCELED;
+	munmap(shared.memory, 4096);
+	return n;
+}
+
+static void check_cancelled(struct __test_metadata *_metadata, uint32_t flags)
+{
+	enum { N = 60 };
+	struct pidtrack *tracker = tracker_start(_metadata, flags);
+	const struct pidtrack_event *event;
+	bool told[N] = { false };
+	uint32_t cancelled;
+	int i, n;
+
+	if (!tracker_is_on_ring(tracker)) {
+		pidtrack_free(tracker);
+		SKIP(return, "epoll has no queue");
+	}
+	for (i = 0; i < N; i++) {
+		char code[16];
+
+		snprintf(code, sizeof(code), "%d", i);
+		pidtrack_process_set_userdata(shim_start(_metadata, tracker,
+							 PIDTRACK_FD_NULL,
+							 SHIM("exit", code)),
+					      (void *)(intptr_t)i);
+	}
+	cancelled = ring_cancel(_metadata);
+	TH_LOG("%u of %d cancelled", cancelled, N);
+	EXPECT_GT(cancelled, 0);
+
+	for (n = 0; n < N; n++) {
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		i = (int)(intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_FALSE(told[i]);
+		told[i] = true;
+		ASSERT_EVENT(event, event->process, PIDTRACK_EXITED,
+			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED,
+			     i << 8);
+	}
+	ASSERT_NO_EVENT(tracker);
+	EXPECT_FALSE(child_is_any());
+	EXPECT_EQ(cancelled, tracker_statistics(tracker).rearmed);
+	EXPECT_EQ(0, tracker_statistics(tracker).unwatched);
+	EXPECT_FALSE(tracker_is_readable(tracker));
+	pidtrack_free(tracker);
+}
+
+TEST(what_was_cancelled_is_told_all_the_same)
+{
+	check_cancelled(_metadata, 0);
+}
+
+TEST(nor_is_the_end_of_one_that_is_parked_lost_for_that)
+{
+	check_cancelled(_metadata, PIDTRACK_PARK);
 }
 
 /* How many children were ours to reap. */
