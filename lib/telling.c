@@ -29,7 +29,7 @@ static bool tell_stop(struct pt_set *set, struct pidtrack_process *process,
 		};
 		return true;
 	}
-	/* it has ended; or we traced it once, and are not its parent */
+	/* it has ended, or is not ours: nothing of this is to come */
 	if (r == -ECHILD) {
 		pt_set_end_stops(set, process);
 		pt_parked_back(&set->parked, process);
