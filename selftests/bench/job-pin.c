@@ -14,7 +14,7 @@
  * and, as somebody else would on that machine, fork and make a new mount
  * namespace, in which every mount is copied.  A round has each do some, one
  * after the other, and begins with another each time; their median counts.  1
- *is a plain launch of the host that holds nothing.
+ * is a plain launch of the host that holds nothing.
  *
  * The second host is then killed, and the next recovers all it had pinned, ends
  * them and acknowledges every end; that, and pinning them, is told for one of
