@@ -128,6 +128,17 @@ unsigned int bench_all_descriptors(void)
 					     (unsigned int)limit.rlim_cur;
 }
 
+void bench_make_place(char place[BENCH_PLACE])
+{
+	const char *in = getenv("TMPDIR") ?: "/tmp";
+
+	if (snprintf(place, BENCH_PLACE, "%s/bench-%s-XXXXXX", in, job->name) >=
+	    BENCH_PLACE)
+		bench_give_up(in, -ENAMETOOLONG);
+	if (!mkdtemp(place))
+		bench_give_up(place, -errno);
+}
+
 uint64_t bench_available_bytes(void)
 {
 	FILE *file = fopen("/proc/meminfo", "re");

@@ -113,6 +113,13 @@ double part_of(double *values, unsigned int n, double part);
 /* Raises the limit of descriptors as far as it goes; returns it. */
 unsigned int bench_all_descriptors(void);
 
+/* Bytes for the path of a job's own directory, and of what is in it. */
+#define BENCH_PLACE 256
+#define BENCH_BELOW (BENCH_PLACE + 64)
+
+/* Makes it in TMPDIR, which whoever ends the job can remove, or in /tmp. */
+void bench_make_place(char place[BENCH_PLACE]);
+
 /* That can be had without swapping; 0 where the kernel does not tell. */
 uint64_t bench_available_bytes(void);
 

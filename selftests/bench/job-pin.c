@@ -111,7 +111,7 @@ static int launch(const struct own *own, enum way way, const char *code)
 		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .label = "one");
 	const struct pidtrack_event *event;
 	struct pidtrack_process *process;
-	char record[256];
+	char record[BENCH_BELOW];
 	int r, status;
 
 	snprintf(record, sizeof(record), "%s/record", own->place);
@@ -298,7 +298,7 @@ static struct outcome work(const struct own *own, uint32_t way)
 
 static int open_tracker(struct own *own, struct outcome *outcome)
 {
-	char pins[256];
+	char pins[BENCH_BELOW];
 	struct pidtrack_options options = PIDTRACK_OPTIONS(.pins = pins);
 	struct rlimit limit;
 	int r;
@@ -338,7 +338,7 @@ static void __attribute__((noreturn)) host_live(struct own *own, int socket)
 struct bench {
 	const char *program;
 	unsigned int pins;
-	char place[64];
+	char place[BENCH_PLACE];
 	int sockets[HOSTS];
 	pid_t pids[HOSTS];
 	struct bench_row *cells[CELLS];
@@ -448,7 +448,7 @@ static void run_once(struct bench *bench, const char *place)
 
 static void make_room(struct bench *bench)
 {
-	char path[80];
+	char path[BENCH_BELOW];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		bench_give_up("mounts", -errno);
@@ -463,7 +463,7 @@ static void remove_room(const struct bench *bench)
 {
 	static const char *const names[] = { "0/record", "0/pins", "0",
 					     "1/record", "1/pins", "1" };
-	char path[96];
+	char path[BENCH_BELOW];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", bench->place, names[i]);
@@ -476,7 +476,7 @@ static void remove_room(const struct bench *bench)
 static int run(struct bench *bench, unsigned int rounds)
 {
 	struct outcome held;
-	char paths[HOSTS][80];
+	char paths[HOSTS][BENCH_BELOW];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	make_room(bench);
@@ -529,9 +529,7 @@ int main(int argc, char **argv)
 	bench.pins = asked.size == BENCH_SMOKE ? 100 : PINS;
 	bench_fact("pins", bench.pins);
 	make_rows(&bench);
-	strcpy(bench.place, "/tmp/bench-pin-XXXXXX");
-	if (!mkdtemp(bench.place))
-		bench_give_up(bench.place, -errno);
+	bench_make_place(bench.place);
 	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
 		rmdir(bench.place);
 		bench_give_up("namespaces", -errno);

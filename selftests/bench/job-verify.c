@@ -66,12 +66,12 @@ static struct pidtrack *tracker;
 static struct process processes[PROCESSES];
 static struct pidtrack_record **records;
 static unsigned int n_records = 10000;
-static char place[64];
+static char place[BENCH_PLACE];
 static uint64_t calls; /* of the ways that are not ours */
 
 static const char *path_of(enum kind kind, unsigned int i)
 {
-	static char path[128];
+	static char path[BENCH_BELOW];
 
 	snprintf(path, sizeof(path), "%s/%s/box-%05u", place, kind_names[kind],
 		 i);
@@ -102,7 +102,7 @@ static unsigned int by_registry(void)
 	struct pidtrack_registry *registry;
 	const struct pidtrack_found *found;
 	unsigned int n = 0;
-	char path[128];
+	char path[BENCH_BELOW];
 	int r;
 
 	snprintf(path, sizeof(path), "%s/%s", place, kind_names[NATIVE]);
@@ -307,7 +307,7 @@ static void await_program(struct process *process, const char *program)
 /* Each lives until it is killed. */
 static void launch(struct process *process, const char *const *argv)
 {
-	char path[sizeof(place) + sizeof("/record")];
+	char path[BENCH_BELOW];
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .record = path,
 				       .label = "box");
@@ -328,16 +328,14 @@ static void launch(struct process *process, const char *const *argv)
 static void prepare(const char *program)
 {
 	const char *const argv[] = { program, NULL };
-	char path[128];
+	char path[BENCH_BELOW];
 	unsigned int i;
 	int r;
 
-	strcpy(place, "/tmp/bench-verify-XXXXXX");
 	r = pidtrack_new(NULL, &tracker);
 	if (r < 0)
 		bench_give_up("tracker", r);
-	if (!mkdtemp(place))
-		bench_give_up(place, -errno);
+	bench_make_place(place);
 	for (i = 0; i < KINDS; i++) {
 		snprintf(path, sizeof(path), "%s/%s", place, kind_names[i]);
 		if (mkdir(path, 0700))
@@ -359,7 +357,7 @@ static void prepare(const char *program)
 static void clean_up(void)
 {
 	unsigned int i, kind;
-	char path[128];
+	char path[BENCH_BELOW];
 
 	for (i = 0; i < n_records; i++)
 		pidtrack_record_free(records[i]);
