@@ -3,7 +3,7 @@
 """What came of benchmarks, from figures as bench.h has them.
 
     report.py table FILE...         tables for people
-    report.py plot DIRECTORY        NAME-*.svg beside each NAME.json, by gnuplot
+    report.py plot FILE...          NAME-*.svg beside each NAME.json, by gnuplot
     report.py readme DIRECTORY FILE the tables in FILE are written anew
 """
 import json
@@ -194,11 +194,11 @@ def plot(path):
         print(svg, file=sys.stderr)
 
 
-def plots(directory):
+def plots(paths):
     if not shutil.which('gnuplot'):
         print('no plots: gnuplot is not there (gnuplot-nox)', file=sys.stderr)
         return
-    for path in sorted(directory.glob('*.json')):
+    for path in paths:
         plot(path)
 
 
@@ -361,7 +361,7 @@ def main():
         for path in paths:
             print_tables(json.loads(path.read_text()))
     elif what == 'plot':
-        plots(*paths)
+        plots(paths)
     else:
         readme(*paths)
 
