@@ -29,7 +29,22 @@ def seen(build):
             (line.split() for line in re.findall(': count (.*)', said))}
 
 
+def check(words):
+    """Before anything is written: that these are build directories."""
+    if words[:1] in (['-h'], ['--help']):
+        print(__doc__, end='')
+        sys.exit(0)
+    if not words or words[0].startswith('-'):
+        print(__doc__, end='', file=sys.stderr)
+        sys.exit(2)
+    for build in words:
+        if not pathlib.Path(build, 'build.ninja').exists():
+            print(f'{build}: no build directory', file=sys.stderr)
+            sys.exit(2)
+
+
 def main():
+    check(sys.argv[1:])
     old = FILE.read_text().splitlines()
     head = [line for line in old if line.startswith('#')]
     counts = {tuple(words[:3]): words[3] for words in

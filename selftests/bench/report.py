@@ -346,6 +346,8 @@ def machines(jobs):
 
 def readme(directory, file):
     paths = sorted(directory.glob('*.json'))
+    if not paths:
+        sys.exit(f'report.py: no figures in {directory}')
     where = machines(json.loads(path.read_text()) for path in paths)
     text = '\n\n'.join([where, bars(paths)] + [chapter(path) for path in paths])
     old = file.read_text()
@@ -355,8 +357,19 @@ def readme(directory, file):
     file.write_text(f'{before}{marks[0]}\n{text}\n{marks[1]}{after}')
 
 
+def usage(status):
+    print(__doc__, end='', file=sys.stderr if status else sys.stdout)
+    sys.exit(status)
+
+
 def main():
-    what, paths = sys.argv[1], [pathlib.Path(path) for path in sys.argv[2:]]
+    what = ''.join(sys.argv[1:2])
+    paths = [pathlib.Path(path) for path in sys.argv[2:]]
+    if what in ('-h', '--help'):
+        usage(0)
+    taken = {'table': len(paths), 'plot': len(paths), 'readme': 2}
+    if not paths or taken.get(what) != len(paths):
+        usage(2)
     if what == 'table':
         for path in paths:
             print_tables(json.loads(path.read_text()))
@@ -367,4 +380,7 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except OSError as problem:
+        sys.exit(f'report.py: {problem}')
