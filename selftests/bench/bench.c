@@ -264,6 +264,16 @@ void bench_left_out(const char *who, const char *why)
 	named->text = copy(why);
 }
 
+void bench_left_out_of(const char *what, const char *who, const char *why)
+{
+	char name[64];
+
+	if (says_tap()) /* the row is a test, which is not skipped */
+		return;
+	snprintf(name, sizeof(name), "%s of %s", what, who);
+	bench_left_out(name, why);
+}
+
 /* ---- what is written ---- */
 
 static void put_text(FILE *file, const char *text)

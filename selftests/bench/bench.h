@@ -19,7 +19,7 @@
  *	size		"full", "quick" or "smoke"; rounds, how many
  *	version		of libpidtrack; linux, machine, cpus, cpu: where it ran
  *	facts		{name: number}, what else is to be known of the job
- *	left_out	{who: why}, who was not there
+ *	left_out	{who: why}, who was not there, or "WHAT of WHO"
  *	results		an array of
  *	    who, what	who did it, and what was done
  *	    x		or null
@@ -81,6 +81,9 @@ void bench_checked(struct bench_row *row, uint64_t n, uint64_t wrong);
 
 void bench_fact(const char *name, double value);
 void bench_left_out(const char *who, const char *why);
+
+/* Who is there, but without @what. */
+void bench_left_out_of(const char *what, const char *who, const char *why);
 
 /* A line on standard error, which takes the place of the one before. */
 void bench_progress(const char *format, ...)

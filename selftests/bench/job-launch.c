@@ -104,7 +104,8 @@ static void count_instructions(unsigned int i, uint32_t n)
 	own = crew_instructions(&crew[i], &nothing, &answer, MOST_INSTRUCTIONS);
 	all = crew_instructions(&crew[i], &order, &answer, MOST_INSTRUCTIONS);
 	if (all < 0)
-		bench_left_out("instructions", crew[i].name);
+		bench_left_out_of("instructions", crew[i].name,
+				  "over a million, or could not be stepped");
 	bench_checked(rows[i], n, answer.wrong + (n - answer.n));
 	if (own >= 0 && all >= 0)
 		bench_count(rows[i], "instructions", (double)(all - own) / n);

@@ -230,8 +230,10 @@ static struct came tax(struct member *member)
 	r = order(member, ORDER_TAX, n, &answer);
 	if (member->there)
 		sched_setaffinity(member->pid, sizeof(all), &all);
-	if (r == -EOPNOTSUPP)
+	if (r == -EOPNOTSUPP) {
+		bench_left_out_of(what_names[TAX], member->name, "no vfork");
 		return came;
+	}
 	add(&came, &answer, n);
 	came.wrong += r < 0;
 	came.ns = (double)answer.median_ns;
