@@ -42,7 +42,8 @@ packages_to_test_all=(
 	'libglib2.0-dev|pkg-config --exists glib-2.0'
 	'libuv1-dev|pkg-config --exists libuv'
 	'libev-dev|test -f /usr/include/ev.h'
-	'python3-prometheus-client|python3 -c "import prometheus_client.openmetrics"'
+	# for Debian's python3, which need not be the first one in PATH
+	'python3-prometheus-client|/usr/bin/python3 -c "import prometheus_client.openmetrics"'
 	'systemtap-sdt-dev|echo "#include <sys/sdt.h>" | cc -E -'
 	'valgrind|command -v valgrind'
 	'busybox-static|busybox --list'

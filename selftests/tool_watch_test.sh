@@ -419,12 +419,15 @@ test_an_end_nobody_told_is_one_of_its_own() {
 
 # By who wrote the parser of Prometheus's own library.
 test_others_read_the_metrics() {
-	python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null ||
-		skip "no python3-prometheus-client"
+	local python=python3 import='import prometheus_client.openmetrics.parser'
+
+	# Debian's package is Debian's python3's
+	$python -c "$import" 2>/dev/null || python=/usr/bin/python3
+	$python -c "$import" 2>/dev/null || skip "no python3-prometheus-client"
 	hold exit 0
 	"$PIDTRACK" watch --openmetrics a.prom $pid >/dev/null 9>&- &
 	await_file a.prom 'b"live_processes 1\n" in b'
-	python3 - <<-'END' || die "it reads something else"
+	$python - <<-'END' || die "it reads something else"
 	from prometheus_client.openmetrics import parser
 	families = {f.name: f for f in
 	            parser.text_string_to_metric_families(open("a.prom").read())}
