@@ -33,7 +33,7 @@ import tally  # noqa: E402
 QEMU = {
     "amd64": ("qemu-system-x86_64 -M q35 -cpu max -serial stdio",
               "ttyS0 no_timer_check"),
-    "arm64": ("qemu-system-aarch64 -M virt -cpu cortex-a57 -serial stdio",
+    "arm64": ("qemu-system-aarch64 -M virt -cpu cortex-a76 -serial stdio",
               "ttyAMA0"),
     "s390x": ("qemu-system-s390x -M s390-ccw-virtio -cpu max "
               "-chardev stdio,id=out -device sclpconsole,chardev=out",
