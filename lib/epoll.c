@@ -2,6 +2,7 @@
 #include "epoll.h"
 
 #include "sys.h"
+#include "timer.h"
 
 #define BATCH 64 /* events of one epoll_wait */
 #define TICK_MS 50
@@ -154,7 +155,7 @@ int pt_epoll_new(struct pt_epoll **ret_epoll)
 				  EPOLLIN, pt_watch_name(WATCH_KICK, 0));
 	/* now, so that there is one when there is no memory for a watch */
 	if (r >= 0)
-		epoll->timer = r = sys_timerfd();
+		epoll->timer = r = pt_timer_new(0);
 	if (r >= 0)
 		r = sys_epoll_ctl(epoll->fd, EPOLL_CTL_ADD, epoll->timer,
 				  EPOLLIN, pt_watch_name(PT_WATCH_TICK, 0));

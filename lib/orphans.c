@@ -5,6 +5,7 @@
 #include "procfs.h"
 #include "status.h"
 #include "sys.h"
+#include "timer.h"
 
 #define MS INT64_C(1000000)
 #define USUAL_MS 1000	    /* for somebody else to wait for it */
@@ -59,18 +60,6 @@ static int try_all(const struct pt_place *place, uint32_t policy)
 	return r;
 }
 
-/* It is due at once: so it is tried whether it can be set. */
-static int new_timer(void)
-{
-	CLEANUP(fd_closep) int timer = -1;
-	int r;
-
-	timer = r = sys_timerfd();
-	if (r >= 0)
-		r = sys_timerfd_at(timer, 1);
-	return r < 0 ? r : fd_take(&timer);
-}
-
 /* ---- the whole ---- */
 
 static void wake_at(struct pt_orphans *orphans, int64_t ns)
@@ -90,7 +79,7 @@ int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
 		return -EINVAL;
 	r = try_all(place, policy);
 	if (r >= 0)
-		timer = r = new_timer();
+		timer = r = pt_timer_new(1); /* due at once */
 	if (r < 0)
 		return r;
 	orphans = calloc(1, sizeof(*orphans));

@@ -3,6 +3,7 @@
 
 #include "options.h"
 #include "sys.h"
+#include "timer.h"
 
 /* A shim may flush disks for eight seconds. */
 static const struct pidtrack_stop_step usual_steps[] = {
@@ -104,21 +105,6 @@ void pt_stops_done(struct pt_stops *stops)
 	stops->ends = fd_close(stops->ends);
 }
 
-/*
- * Set once, which stops it: where a sandbox refuses that, no step after the
- * first would ever be taken, and nobody would hear of it.
- */
-static int new_timer(void)
-{
-	CLEANUP(fd_closep) int timer = -1;
-	int r;
-
-	timer = r = sys_timerfd();
-	if (r >= 0)
-		r = sys_timerfd_at(timer, 0);
-	return r < 0 ? r : fd_take(&timer);
-}
-
 /* Asked once: else those who have ended would be taken for alive. */
 static int new_ends(void)
 {
@@ -139,7 +125,7 @@ int pt_stops_ready(struct pt_stops *stops, bool tree)
 
 	if (*fd >= 0)
 		return 0;
-	r = tree ? new_ends() : new_timer();
+	r = tree ? new_ends() : pt_timer_new(0);
 	if (r < 0)
 		return r;
 	*fd = r;

@@ -1052,7 +1052,6 @@ static void collectors_refused(struct __test_metadata *_metadata, int error)
 	collector_refused(_metadata, COLLECT, error);
 	collector_refused(_metadata, DESCENDANTS, error);
 	collector_refused(_metadata, ASK, error);
-	pidtrack_free(tracker_start(_metadata, 0));
 }
 
 /* The last of the errors is the one that counts. */
@@ -1068,6 +1067,7 @@ TEST(where_nobody_can_be_listed_orphans_are_refused)
 	for (i = 0; !pid && i < ARRAY_SIZE(refusals); i++) {
 		ASSERT_EQ(0, seccomp_refuse(SYS_getdents64, refusals[i]));
 		collectors_refused(_metadata, refusals[i]);
+		pidtrack_free(tracker_start(_metadata, 0));
 	}
 	if (!pid)
 		leave(0);
@@ -1081,6 +1081,7 @@ TEST(so_they_are_where_nobody_can_be_held)
 	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
 		ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, refusals[i]));
 		collectors_refused(_metadata, refusals[i]);
+		pidtrack_free(tracker_start(_metadata, 0));
 	}
 }
 

@@ -479,6 +479,28 @@ TEST(nor_is_there_where_asking_it_is_forbidden)
 	have_no_tracker(_metadata, SYS_epoll_pwait, EPERM);
 }
 
+/* Which looks at those it could not watch, and at stops, from time to time. */
+static void have_no_epoll_without_time(struct __test_metadata *_metadata,
+				       int error)
+{
+	struct pidtrack *tracker = NULL;
+
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "epoll", 1));
+	ASSERT_EQ(0, seccomp_refuse_timers(error));
+	EXPECT_EQ(-error, pidtrack_new(NULL, &tracker));
+	EXPECT_NULL(tracker);
+}
+
+TEST(where_no_time_can_be_set_there_is_none_that_has_epoll)
+{
+	have_no_epoll_without_time(_metadata, ENOSYS);
+}
+
+TEST(nor_is_there_where_setting_it_is_forbidden)
+{
+	have_no_epoll_without_time(_metadata, EPERM);
+}
+
 TEST(io_uring_forced_is_had_or_refused)
 {
 	struct pidtrack *tracker = NULL;
