@@ -174,10 +174,34 @@ static int probe_pin(void)
 
 /* ---- probes that need a process of their own ---- */
 
-NEVER_RETURNS static int end_at_once(void *argument)
+NEVER_RETURNS static void end_at_once(void *argument)
 {
 	(void)argument;
 	sys_exit(0);
+}
+
+NEVER_RETURNS static int end_cloned(void *argument)
+{
+	end_at_once(argument);
+	return 127;
+}
+
+/* By what a launch would use. */
+static int clone_ended(void)
+{
+	_Alignas(16) char stack[16384];
+	struct pt_clone_args args = {
+		.flags = CLONE_VM | CLONE_VFORK,
+		.stack = (uintptr_t)stack,
+		.stack_size = sizeof(stack),
+	};
+	int r;
+
+	r = sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once, NULL);
+	if (r >= 0)
+		return r;
+	return sys_clone(end_cloned, stack + sizeof(stack),
+			 CLONE_VM | CLONE_VFORK, NULL, NULL);
 }
 
 /*
@@ -186,7 +210,6 @@ NEVER_RETURNS static int end_at_once(void *argument)
  */
 static int make_ended(pid_t *ret_pid)
 {
-	_Alignas(16) char stack[16384];
 	uint64_t mask;
 	int r;
 
@@ -195,8 +218,7 @@ static int make_ended(pid_t *ret_pid)
 	r = pt_quiet_enter(&mask);
 	if (r < 0)
 		return r;
-	r = sys_clone(end_at_once, stack + sizeof(stack),
-		      CLONE_VM | CLONE_VFORK, NULL, NULL);
+	r = clone_ended();
 	sys_signal_mask(&mask, NULL);
 	if (r < 0)
 		return r;

@@ -69,7 +69,7 @@ static const struct call {
 } calls[] = {
 	{ "capset", SYS_capset, ANYBODYS, false, "" },
 	{ "chdir", SYS_chdir, ANYBODYS, false, "" },
-	{ "clone", SYS_clone, EVERYBODYS, true, "exit-info xattr" },
+	{ "clone", SYS_clone, EVERYBODYS, true, "" },
 	{ "clone3", SYS_clone3, ANYBODYS, true,
 	  "clone3 clone-into-cgroup clone-autokill" },
 	{ "close", SYS_close, NOBODYS, false, "" },
