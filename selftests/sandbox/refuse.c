@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "calls.h"
@@ -40,6 +43,11 @@ static struct {
 	int (*munmap)(void *at, size_t size);
 	int (*madvise)(void *at, size_t size, int advice);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
+	int (*sched_yield)(void);
+	uid_t (*geteuid)(void);
+	int (*fstatfs)(int fd, struct statfs64 *fs);
+	int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
+			       struct itimerspec *was);
 } refuse;
 
 static int find(struct dl_phdr_info *object, size_t size, void *arg)
@@ -74,6 +82,10 @@ __attribute__((constructor)) static void begin(void)
 	NEXT(munmap, "munmap");
 	NEXT(madvise, "madvise");
 	NEXT(poll, "poll");
+	NEXT(sched_yield, "sched_yield");
+	NEXT(geteuid, "geteuid");
+	NEXT(fstatfs, "fstatfs64");
+	NEXT(timerfd_settime, "timerfd_settime");
 	if (text && sscanf(text, "%ld %d", &refuse.number, &refuse.error) == 2)
 		dl_iterate_phdr(find, NULL);
 }
@@ -159,4 +171,31 @@ __attribute__((visibility("default"))) int poll(struct pollfd *fds, nfds_t n,
 						int timeout)
 {
 	return REFUSED(CALL_POLL) ? -1 : refuse.poll(fds, n, timeout);
+}
+
+__attribute__((visibility("default"))) int sched_yield(void)
+{
+	return REFUSED(SYS_sched_yield) ? -1 : refuse.sched_yield();
+}
+
+__attribute__((visibility("default"))) int fstatfs64(int fd,
+						     struct statfs64 *fs)
+{
+	return REFUSED(CALL_64(fstatfs)) ? -1 : refuse.fstatfs(fd, fs);
+}
+
+__attribute__((visibility("default"))) int
+timerfd_settime(int fd, int flags, const struct itimerspec *at,
+		struct itimerspec *was)
+{
+	return REFUSED(SYS_timerfd_settime) ?
+		       -1 :
+		       refuse.timerfd_settime(fd, flags, at, was);
+}
+
+/* Which cannot fail: libc returns whatever the kernel does. */
+__attribute__((visibility("default"))) uid_t geteuid(void)
+{
+	return REFUSED(CALL_32(geteuid)) ? (uid_t)-refuse.error :
+					   refuse.geteuid();
 }
