@@ -1009,6 +1009,8 @@ static void make_tracker(uint32_t policy)
 	mine->policy = policy;
 	host.threaded = draw(3) == 0;
 	options.flags = host.threaded ? PIDTRACK_THREAD : 0;
+	if (draw(2) == 0)
+		options.flags |= PIDTRACK_PARK;
 	path_in_room("pins", pins);
 	if (soak->pins)
 		options.pins = pins;
