@@ -17,7 +17,7 @@
  *
  * model.sh runs it, against the table of lib/process.c, and against wrong ones.
  * Left out: stops, ladders, records, orphans, tracers, another ring when the
- * thread has ended, and what is short of memory.
+ * thread has ended, parking, and what is short of memory.
  */
 #include "table.pml"
 
