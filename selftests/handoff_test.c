@@ -312,9 +312,12 @@ TEST_WANTS(what_is_stored_stays_so_until_the_heir_has_acknowledged_it, hold)
 static void other_backend(struct __test_metadata *_metadata, struct host *host)
 {
 	const char *backend = pidtrack_backend(host->tracker);
+	struct pidtrack *other;
 
 	setenv("PIDTRACK_BACKEND", strcmp(backend, "epoll") ? "epoll" : "uring",
 	       1);
+	ASSERT_EQ(0, pidtrack_new(NULL, &other));
+	pidtrack_free(other);
 }
 
 TEST(the_heir_may_have_another_backend)

@@ -250,28 +250,38 @@ struct harness_side {
 		name, &(x), sizeof(x), harness_type(x) \
 	}
 
-/* Whether what was seen is what the sandbox answers; @error: errno then. */
-static HARNESS_RARE void harness_refusal(const struct harness_side *seen,
-					 int error)
+/*
+ * Notes if that is what the sandbox answers: if the test fails, it is why.
+ *
+ * @error: errno then; @what: that which told it
+ */
+static HARNESS_RARE void harness_told(long long value, int error,
+				      const char *what)
 {
 	const char *text = getenv("PIDTRACK_TEST_REFUSED");
 	const char *call = text ? strchr(text, ' ') : NULL;
 	int refusal = text ? atoi(text) : 0;
-	long long value;
 
-	if (!call || !harness_running || harness_running->refused ||
-	    seen->type != HARNESS_SIGNED)
+	if (!call || !harness_running || harness_running->refused)
 		return;
-	value = seen->size == sizeof(int) ?
-			*(const volatile int *)seen->at :
-		seen->size == sizeof(long long) ?
-			*(const volatile long long *)seen->at :
-			0;
 	if (value != -refusal && (value != -1 || error != refusal))
 		return;
 	harness_running->refused = true;
 	snprintf(harness_running->reason, sizeof(harness_running->reason),
-		 "the sandbox refuses%s, as %s is told", call, seen->text);
+		 "the sandbox refuses%s, as %s is told", call, what);
+}
+
+static HARNESS_RARE void harness_refusal(const struct harness_side *seen,
+					 int error)
+{
+	if (seen->type != HARNESS_SIGNED)
+		return;
+	if (seen->size == sizeof(int))
+		harness_told(*(const volatile int *)seen->at, error,
+			     seen->text);
+	if (seen->size == sizeof(long long))
+		harness_told(*(const volatile long long *)seen->at, error,
+			     seen->text);
 }
 
 static HARNESS_RARE void harness_differ(const char *file, int line,
@@ -869,7 +879,7 @@ static inline bool harness_share_and_run(const struct __test_metadata *test,
 	harness_running = NULL;
 	if (shared->unsaid[0])
 		harness_say("%s", shared->unsaid);
-	if (shared->refused) {
+	if (shared->refused && shared->failed) {
 		shared->failed = false;
 		shared->skipped = true;
 	}

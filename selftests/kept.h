@@ -67,8 +67,11 @@ static inline int kept_spawn(struct pidtrack *tracker, int in,
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = argv, .flags = KEEP,
 				       .label = label, .fds = fds, .n_fds = 1);
+	int r;
 
-	return pidtrack_spawn(tracker, &options, ret_process, reterr_stage);
+	r = pidtrack_spawn(tracker, &options, ret_process, reterr_stage);
+	harness_told(r, 0, "the launch");
+	return r;
 }
 
 static inline struct pidtrack_process *

@@ -115,6 +115,7 @@ static inline int launch_spawn(struct __test_metadata *_metadata,
 	launch->process = NULL;
 	r = pidtrack_spawn(launch->tracker, &copy, &launch->process,
 			   &launch->stage);
+	harness_told(r, 0, "the launch");
 	close(in[0]);
 	close(out[1]);
 	launch->in = in[1];

@@ -570,6 +570,8 @@ TEST_WANTS(no_table_is_copied_up_to_those_that_are_far, far_descriptors)
 	struct launch launch = LAUNCH_NULL;
 	int size = 0;
 
+	if (pidtrack_feature_probe(PIDTRACK_FEATURE_CLOSE_RANGE))
+		SKIP(return, "no close_range: Linux < 5.9, or refused");
 	fars_open(_metadata, &launch);
 	fars_make(_metadata, fds);
 	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options));
