@@ -204,6 +204,12 @@ static bool fault_strikes(long number)
 	return true;
 }
 
+/* Whether it was a call of that kind that failed. */
+static bool fault_struck(long number)
+{
+	return fault->struck && fault_table[fault->struck - 1].number == number;
+}
+
 /* ---- what is wrapped ---- */
 
 static long fault_kind(long number, long second, long fourth)

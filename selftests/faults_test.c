@@ -210,8 +210,8 @@ static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
 }
 
 /*
- * The same of one that others reap: who may not ask the kernel does not know,
- * nor does a kernel that forgets what was reaped.
+ * The same of one that others reap: where the kernel is said to have nothing to
+ * ask it by, nobody knows, nor where it forgets who was reaped.
  */
 static void expect_foreign_end(struct __test_metadata *_metadata,
 			       struct scene *scene,
@@ -225,7 +225,7 @@ static void expect_foreign_end(struct __test_metadata *_metadata,
 		ASSERT_EQ(process, event->process);
 	} while (!(event->flags & PIDTRACK_EVENT_LAST));
 	if (event->source == PIDTRACK_SOURCE_UNKNOWN)
-		EXPECT_TRUE(fault->struck || !has_exit_info);
+		EXPECT_TRUE(fault_struck(FAULT_INFO) || !has_exit_info);
 	else
 		EXPECT_EQ(status, event->status);
 }
@@ -310,6 +310,25 @@ static void play_launch_by_libc(struct __test_metadata *_metadata,
 {
 	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
 	play_launch(_metadata, scene);
+}
+
+/* Nobody reaps it but the kernel: there is no zombie to be waited for. */
+static void play_theft(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_spawn_options options = AT_GATE();
+	struct pidtrack_process *process;
+
+	signal(SIGCHLD, SIG_IGN);
+	begin(_metadata, scene);
+	process = launch(_metadata, scene, &options);
+	gate_open(&scene->gate);
+	expect_foreign_end(_metadata, scene, process, 7 << 8);
+	expect_quiet(_metadata, scene);
+	while (children_of_host(scene)[0]) /* told, and not yet gone */
+		usleep(1000);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	signal(SIGCHLD, SIG_DFL);
 }
 
 static void play_cgroup(struct __test_metadata *_metadata, struct scene *scene)
@@ -1239,6 +1258,11 @@ static void play_simple(struct __test_metadata *_metadata, play play)
 SCENE(a_shim_is_launched_and_waited_for)
 {
 	play_simple(_metadata, play_launch);
+}
+
+SCENE(a_shim_is_launched_and_its_end_is_stolen)
+{
+	play_simple(_metadata, play_theft);
 }
 
 static void play_by_thread(struct __test_metadata *_metadata, play play)
