@@ -105,8 +105,11 @@ void pt_stops_done(struct pt_stops *stops)
 	stops->ends = fd_close(stops->ends);
 }
 
-/* Asked once: else those who have ended would be taken for alive. */
-static int new_ends(void)
+/*
+ * Watches @fd and asks, once: else those who have ended would be taken for
+ * alive, or none be found that could be watched.
+ */
+static int new_ends(int fd)
 {
 	CLEANUP(fd_closep) int ends = -1;
 	struct epoll_event end;
@@ -114,8 +117,13 @@ static int new_ends(void)
 
 	ends = r = sys_epoll_new();
 	if (r >= 0)
+		r = sys_epoll_ctl(ends, EPOLL_CTL_ADD, fd, 0, 0);
+	if (r >= 0)
 		r = sys_epoll_wait(ends, &end, 1);
-	return r < 0 && r != -EINTR ? r : fd_take(&ends);
+	if (r < 0 && r != -EINTR)
+		return r;
+	sys_epoll_ctl(ends, EPOLL_CTL_DEL, fd, 0, 0);
+	return fd_take(&ends);
 }
 
 int pt_stops_ready(struct pt_stops *stops, bool tree)
@@ -125,7 +133,7 @@ int pt_stops_ready(struct pt_stops *stops, bool tree)
 
 	if (*fd >= 0)
 		return 0;
-	r = tree ? new_ends() : pt_timer_new(0);
+	r = tree ? new_ends(stops->timer) : pt_timer_new(0);
 	if (r < 0)
 		return r;
 	*fd = r;

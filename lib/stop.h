@@ -47,7 +47,7 @@ void pt_stops_init(struct pt_stops *stops, struct pt_parked *parked);
 void pt_stops_done(struct pt_stops *stops);
 
 /*
- * Makes the timer, or with @tree what tells of the ends of others.
+ * Makes the timer, or with @tree and after it what tells of the ends of others.
  *
  * Return: 1 if it is new, to be watched; 0; -EMFILE and the like; what setting
  *         the timer, or asking for ends, is refused with.

@@ -421,7 +421,7 @@ TEST(nor_is_there_where_that_is_forbidden)
 }
 
 /* Of the ends of others: else they would be taken for alive. */
-static void have_no_tree(struct __test_metadata *_metadata, int error)
+static void have_no_tree(struct __test_metadata *_metadata, int nr, int error)
 {
 	struct pidtrack_stop_options tree =
 		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE);
@@ -432,7 +432,7 @@ static void have_no_tree(struct __test_metadata *_metadata, int error)
 
 	process = shim_start_at(_metadata, tracker, &gate, 3);
 	pid = pidtrack_process_pid(process);
-	ASSERT_EQ(0, seccomp_refuse(SYS_epoll_pwait, error));
+	ASSERT_EQ(0, seccomp_refuse(nr, error));
 	EXPECT_EQ(-error, pidtrack_process_stop(process, &tree));
 	EXPECT_FALSE(pidfd_has_ended(pidtrack_process_pidfd(process)));
 	gate_open(&gate);
@@ -443,12 +443,22 @@ static void have_no_tree(struct __test_metadata *_metadata, int error)
 
 TEST(where_epoll_could_not_be_asked_a_tree_has_no_ladder)
 {
-	have_no_tree(_metadata, ENOSYS);
+	have_no_tree(_metadata, SYS_epoll_pwait, ENOSYS);
 }
 
 TEST(nor_has_it_where_asking_it_is_forbidden)
 {
-	have_no_tree(_metadata, EPERM);
+	have_no_tree(_metadata, SYS_epoll_pwait, EPERM);
+}
+
+TEST(where_epoll_could_watch_nobody_a_tree_has_no_ladder)
+{
+	have_no_tree(_metadata, SYS_epoll_ctl, ENOSYS);
+}
+
+TEST(nor_has_it_where_watching_is_forbidden)
+{
+	have_no_tree(_metadata, SYS_epoll_ctl, EPERM);
 }
 
 TEST_HARNESS_MAIN
