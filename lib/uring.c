@@ -347,10 +347,17 @@ bool pt_uring_await_end(void)
 	CLEANUP(fd_closep) int nothing = -1;
 	struct epoll_event event;
 	uint64_t mask;
+	int r;
 
-	nothing = sys_epoll_new();
-	return nothing >= 0 && pt_quiet_mask(&mask) >= 0 &&
-	       sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask) < 0;
+	nothing = r = sys_epoll_new();
+	if (r >= 0)
+		r = pt_quiet_mask(&mask);
+	if (r >= 0)
+		r = sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask);
+	/* refused: poll(2) goes on when it was interrupted, for all the time */
+	if (r < 0 && r != -EINTR)
+		sys_poll(NULL, 0, CLOSING_MS);
+	return r == -EINTR;
 }
 
 static void close_ring(struct pt_uring *uring)

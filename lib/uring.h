@@ -46,8 +46,9 @@ int pt_uring_next(struct pt_uring *uring, struct pt_happened *ret_happened);
  * that apart some 16 ms later (seen on 6.18), and then interrupts the thread:
  * epoll_wait(2) of the host's would fail with EINTR.  So that is waited for
  * here, with signals blocked: what interrupts is the kernel.  False: it did
- * not, for 200 ms: a copy of this process that fork(2) made has the ring, too,
- * or there was no descriptor to wait with.
+ * not, for 200 ms: a copy of this process that fork(2) made has the ring, too;
+ * or it was waited by poll(2), which is not seen to be interrupted, for want of
+ * a descriptor, or where a sandbox refuses epoll.
  */
 bool pt_uring_await_end(void);
 
