@@ -425,6 +425,9 @@ harness_skip(struct __test_metadata *_metadata, const char *format, ...)
 
 #define TEST(test) TEST_SIGNAL(test, 0)
 
+#define TEST_TIMEOUT(test, seconds) \
+	HARNESS_TEST_PLAIN(test, .timeout = (seconds))
+
 /* Skipped with what wants_@what() says is wanting, unless that is NULL. */
 #define TEST_WANTS(test, what) HARNESS_TEST_PLAIN(test, .wants = wants_##what)
 

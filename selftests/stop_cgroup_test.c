@@ -244,10 +244,10 @@ static void bomb_ends(struct __test_metadata *_metadata, struct family *family,
 	pid_t root = fork();
 	char events[800];
 	FILE *file;
-	int n = -1;
+	int n = -1, r;
 
 	if (!root) {
-		if (cgroup_join(cgroup->path))
+		if (setpgid(0, 0) || cgroup_join(cgroup->path))
 			_exit(93);
 		family_join(family);
 		bomb(family);
@@ -258,7 +258,10 @@ static void bomb_ends(struct __test_metadata *_metadata, struct family *family,
 	if (!kills)
 		ASSERT_EQ(0,
 			  seccomp_refuse_bits(SYS_openat, 2, O_WRONLY, ENOENT));
-	ASSERT_EQ(0, stop_in(process, cgroup->fd, 0, steps, 1));
+	r = stop_in(process, cgroup->fd, 0, steps, 1);
+	if (r)
+		kill(-root, SIGKILL);
+	ASSERT_EQ(0, r);
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 	EXPECT_EQ(PIDTRACK_STOP_DONE, event->kind);
