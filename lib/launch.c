@@ -234,10 +234,12 @@ static int do_spawn(struct pidtrack *tracker, void *argument)
 static int check_sources(const struct pidtrack_spawn_options *options)
 {
 	for (uint32_t i = 0; i < options->n_fds; i++) {
-		int fd = options->fds[i].fd;
+		const int fd = options->fds[i].fd;
+		int r;
 
-		if (fd != PIDTRACK_FD_NULL && sys_file_flags(fd) < 0)
-			return -EBADF;
+		r = fd == PIDTRACK_FD_NULL ? 0 : sys_file_flags(fd);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -321,6 +321,28 @@ TEST(where_clone_is_a_fork_want_of_descriptors_is_told_before_anything_runs)
 	host_run(_metadata, launch_by_fork, NULL);
 }
 
+/* What is refused is said, not that there is no such descriptor. */
+TEST(where_descriptors_may_not_be_looked_at_that_is_told)
+{
+	struct pidtrack_fd_map fds[] = { { .child_fd = 0, .fd = 0 } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"), .fds = fds,
+				       .n_fds = 1);
+	struct launch launch = LAUNCH_NULL;
+	uint32_t stage = 0;
+
+	launch_open(_metadata, &launch);
+#ifdef SYS_fcntl64
+	ASSERT_EQ(0, seccomp_refuse(SYS_fcntl64, EPERM));
+#else
+	ASSERT_EQ(0, seccomp_refuse(SYS_fcntl, EPERM));
+#endif
+	EXPECT_EQ(-EPERM, pidtrack_spawn(launch.tracker, &options,
+					 &launch.process, &stage));
+	EXPECT_STREQ("fds", pidtrack_stage_name(stage));
+	launch_close(&launch);
+}
+
 TEST(without_any_way_to_a_pidfd_nothing_runs)
 {
 	struct pidtrack_spawn_options options =
