@@ -251,12 +251,20 @@ static int try_exit_info(int pidfd, pid_t pid)
 	return told.mask & PT_PIDFD_INFO_EXIT ? 0 : -EOPNOTSUPP;
 }
 
+/* Written, read and taken back: each may be refused. */
 static int try_xattr(int pidfd, pid_t pid)
 {
-	int r = sys_set_xattr(pidfd, "trusted.pidtrack.probe", "1", 1);
+	static const char name[] = "trusted.pidtrack.probe";
+	char byte;
+	int r;
 
+	r = sys_set_xattr(pidfd, name, "1", 1);
+	if (r >= 0)
+		r = sys_get_xattr(pidfd, name, &byte, 1);
+	if (r >= 0)
+		r = sys_remove_xattr(pidfd, name);
 	reap_ended(pid);
-	return r;
+	return MIN(r, 0);
 }
 
 static int on_ended(int (*probe)(int pidfd, pid_t pid))
