@@ -74,10 +74,11 @@ static void send_due(struct pt_tree *tree)
 static void shoot_group(struct pt_tree *tree)
 {
 	struct pt_member *member;
-	int r;
+	int ours, r;
 
 	/* it may have become ours */
-	if (!tree->shoots || sys_getpgid(0) == tree->root.pid)
+	ours = tree->shoots ? sys_getpgid(0) : -1;
+	if (ours < 0 || ours == tree->root.pid)
 		return;
 	for (member = &tree->root; member; member = member->next)
 		member->shot = !member->ended && member->due &&
@@ -305,9 +306,13 @@ static bool is_gone(const struct pt_tree *tree)
 
 static int check_group(struct pt_tree *tree)
 {
-	int r;
+	int ours, r;
 
-	if (sys_getpgid(0) == tree->root.pid)
+	/* refused, nobody would be found, nor ourselves among them */
+	ours = sys_getpgid(0);
+	if (ours < 0)
+		return ours;
+	if (ours == tree->root.pid)
 		return -EDEADLK;
 	r = sys_pidfd_signal_group(tree->root.pidfd, 0);
 	tree->shoots = r != -EINVAL && r != -ENOSYS;

@@ -298,6 +298,32 @@ TEST_WANTS(one_that_leads_no_group_is_refused, proc)
 	family_end(_metadata, family);
 }
 
+/* Else ourselves would not be known to be in it. */
+static void have_no_group(struct __test_metadata *_metadata, int error)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = family_attach(_metadata, tracker, group_start(family, 1));
+	family_await(_metadata, family, 2);
+	ASSERT_EQ(0, seccomp_refuse(SYS_getpgid, error));
+	EXPECT_EQ(-error, family_stop(process, GROUP, NULL, 0));
+	EXPECT_EQ(0, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+TEST_WANTS(where_groups_are_not_told_none_is_stopped, proc)
+{
+	have_no_group(_metadata, ENOSYS);
+}
+
+TEST_WANTS(nor_is_one_where_that_is_forbidden, proc)
+{
+	have_no_group(_metadata, EPERM);
+}
+
 /* All descend from it. */
 TEST(the_first_process_is_refused)
 {
