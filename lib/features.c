@@ -158,8 +158,12 @@ static int probe_info(void)
 
 static int try_pin(int pidfd)
 {
-	int r = sys_open_tree(pidfd);
+	int r;
 
+	/* what is found is one only if that can be told */
+	r = try_pidfs(pidfd);
+	if (r >= 0)
+		r = sys_open_tree(pidfd);
 	if (r < 0)
 		return r;
 	sys_close(r);

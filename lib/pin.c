@@ -71,11 +71,15 @@ static int make_tree(int pidfd)
 int pt_pin_check(void)
 {
 	CLEANUP(fd_closep) int self = -1;
-	int tree;
+	int tree, r;
 
 	self = sys_pidfd_open(sys_getpid(), 0);
 	if (self < 0)
 		return self == -ENOSYS ? -EOPNOTSUPP : self;
+	/* what is pinned is known by that, whoever finds it */
+	r = sys_on_pidfs(self);
+	if (r <= 0)
+		return r == 0 || r == -ENOSYS ? -EOPNOTSUPP : r;
 	tree = make_tree(self);
 	if (tree < 0)
 		return tree;
