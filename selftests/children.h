@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -395,9 +396,22 @@ static inline bool proc_hide(void)
 	       !mount("none", "/proc", "tmpfs", MS_RDONLY, NULL);
 }
 
+/* Whether the sandbox is, or has in it, one that refuses that call. */
+static inline bool sandbox_refuses(const char *call)
+{
+	const char *sandbox = getenv("PIDTRACK_TEST_SANDBOX");
+	char word[64];
+
+	snprintf(word, sizeof(word), "%s=", call);
+	return sandbox && strstr(sandbox, word);
+}
+
 /* For TEST_WANTS: */
 static inline const char *wants_proc(void)
 {
+	if (sandbox_refuses("openat") || sandbox_refuses("read") ||
+	    sandbox_refuses("getpid"))
+		return "the sandbox has the library not read /proc";
 	return access("/proc/self/stat", R_OK) ? "no /proc is mounted here" :
 						 NULL;
 }
@@ -415,7 +429,7 @@ static inline const char *wants_descriptors(void)
 /* What is seen of a process may be another's in the next boot. */
 static inline const char *wants_boot_id(void)
 {
-	return access("/proc/sys/kernel/random/boot_id", R_OK) ?
+	return wants_proc() || access("/proc/sys/kernel/random/boot_id", R_OK) ?
 		       "no boot id here: no fingerprint proves anything" :
 		       NULL;
 }

@@ -446,7 +446,7 @@ static void check_as_tried(struct __test_metadata *_metadata)
 {
 	uint32_t i;
 
-	if (getenv("PIDTRACK_TEST_REFUSE"))
+	if (getenv("PIDTRACK_TEST_REFUSE") || sandbox_refuses("io_uring_enter"))
 		SKIP(return, "the sandbox refuses to the library what is "
 			     "tried here");
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {

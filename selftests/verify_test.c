@@ -562,7 +562,7 @@ TEST_WANTS(a_process_of_others_attached_by_a_record_is_like_any_other, boot_id)
 			ASSERT_EQ(1,
 				  pidtrack_wait(tracker, awhile_ms(), &event));
 		r = pidtrack_process_status(process, &status);
-		if (works(PIDTRACK_FEATURE_EXIT_INFO)) {
+		if (reaping_is_told() && works(PIDTRACK_FEATURE_EXIT_INFO)) {
 			EXPECT_EQ(PIDTRACK_SOURCE_RECOVERED, r);
 			EXPECT_EQ(SIGTERM, status);
 		} else {
