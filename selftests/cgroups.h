@@ -75,6 +75,9 @@ static inline int cgroup_make(struct cgroup *cgroup)
 		 mount, own, getpid());
 	snprintf(cgroup->below, sizeof(cgroup->below), "%s/below",
 		 cgroup->path);
+	/* of a test that was killed, and had the number before */
+	rmdir(cgroup->below);
+	rmdir(cgroup->path);
 	if (mkdir(cgroup->path, 0755) < 0 || mkdir(cgroup->below, 0755) < 0)
 		return -errno;
 	cgroup->fd = open(cgroup->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
