@@ -262,7 +262,10 @@ static int try_xattr(int pidfd, pid_t pid)
 	char byte;
 	int r;
 
-	r = sys_set_xattr(pidfd, name, "1", 1);
+	/* no process but on pidfs has its own */
+	r = try_pidfs(pidfd);
+	if (r >= 0)
+		r = sys_set_xattr(pidfd, name, "1", 1);
 	if (r >= 0)
 		r = sys_get_xattr(pidfd, name, &byte, 1);
 	if (r >= 0)

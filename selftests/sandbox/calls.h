@@ -94,7 +94,7 @@ static const struct call {
 	{ "fsetxattr", SYS_fsetxattr, ANYBODYS, true, "xattr" },
 	{ "fsmount", SYS_fsmount, ANYBODYS, false, "" },
 	{ "fsopen", SYS_fsopen, ANYBODYS, false, "" },
-	{ "fstatfs", CALL_64(fstatfs), ANYBODYS, false, "pidfs pin" },
+	{ "fstatfs", CALL_64(fstatfs), ANYBODYS, false, "pidfs pin xattr" },
 	{ "fsync", SYS_fsync, ANYBODYS, false, "" },
 	{ "getcwd", SYS_getcwd, ANYBODYS, false, "" },
 	{ "getdents64", SYS_getdents64, EVERYBODYS, false, "" },
