@@ -163,6 +163,7 @@ int pidtrack_new(const struct pidtrack_options *options,
  * is to fail for that.  Where a copy of the host that fork(2) made lives, it
  * has the ring, too: this takes 400 ms at most then, and the host's own
  * epoll_wait(2) may fail with EINTR when that copy ends or executes a program.
+ * It takes as long where a sandbox has io_uring and refuses epoll.
  *
  * Return: NULL, for: tracker = pidtrack_free(tracker); or @tracker, untouched,
  * if it belongs to another thread that lives.

@@ -346,7 +346,7 @@ bool pt_uring_await_end(void)
 {
 	CLEANUP(fd_closep) int nothing = -1;
 	struct epoll_event event;
-	uint64_t mask;
+	uint64_t mask, before;
 	int r;
 
 	nothing = r = sys_epoll_new();
@@ -354,9 +354,11 @@ bool pt_uring_await_end(void)
 		r = pt_quiet_mask(&mask);
 	if (r >= 0)
 		r = sys_epoll_wait_masked(nothing, &event, CLOSING_MS, &mask);
-	/* refused: poll(2) goes on when it was interrupted, for all the time */
-	if (r < 0 && r != -EINTR)
+	/* refused: poll(2) goes on when the kernel interrupts, to its end */
+	if (r < 0 && r != -EINTR && pt_quiet_enter(&before) >= 0) {
 		sys_poll(NULL, 0, CLOSING_MS);
+		sys_signal_mask(&before, NULL);
+	}
 	return r == -EINTR;
 }
 
