@@ -106,10 +106,10 @@ void pt_stops_done(struct pt_stops *stops)
 }
 
 /*
- * Watches @fd and asks, once: else those who have ended would be taken for
- * alive, or none be found that could be watched.
+ * Watches @any and asks, once: else those who have ended would be taken for
+ * alive, or nobody could be held.
  */
-static int new_ends(int fd)
+static int new_ends(int any)
 {
 	CLEANUP(fd_closep) int ends = -1;
 	struct epoll_event end;
@@ -117,12 +117,12 @@ static int new_ends(int fd)
 
 	ends = r = sys_epoll_new();
 	if (r >= 0)
-		r = sys_epoll_ctl(ends, EPOLL_CTL_ADD, fd, 0, 0);
+		r = sys_epoll_ctl(ends, EPOLL_CTL_ADD, any, 0, 0);
 	if (r >= 0)
 		r = sys_epoll_wait(ends, &end, 1);
 	if (r < 0 && r != -EINTR)
 		return r;
-	sys_epoll_ctl(ends, EPOLL_CTL_DEL, fd, 0, 0);
+	sys_epoll_ctl(ends, EPOLL_CTL_DEL, any, 0, 0);
 	return fd_take(&ends);
 }
 

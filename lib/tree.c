@@ -78,7 +78,8 @@ static void shoot_group(struct pt_tree *tree)
 
 	/* it may have become ours */
 	ours = tree->shoots ? sys_getpgid(0) : -1;
-	if (ours < 0 || ours == tree->root.pid)
+	tree->shoots = ours >= 0 && ours != tree->root.pid;
+	if (!tree->shoots)
 		return;
 	for (member = &tree->root; member; member = member->next)
 		member->shot = !member->ended && member->due &&
@@ -318,7 +319,10 @@ static int check_group(struct pt_tree *tree)
 	tree->shoots = r != -EINVAL && r != -ENOSYS;
 	if (is_gone(tree))
 		return pt_sweep_has_group(tree) ? 0 : -ESRCH;
-	if (sys_getpgid(tree->root.pid) != tree->root.pid)
+	r = sys_getpgid(tree->root.pid);
+	if (r < 0 && r != -ESRCH)
+		return r;
+	if (r != tree->root.pid)
 		return is_gone(tree) ? -ESRCH : -EINVAL;
 	return 0;
 }
