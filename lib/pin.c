@@ -71,15 +71,14 @@ static int make_tree(int pidfd)
 int pt_pin_check(void)
 {
 	CLEANUP(fd_closep) int self = -1;
-	int tree, r;
+	int tree;
 
 	self = sys_pidfd_open(sys_getpid(), 0);
 	if (self < 0)
 		return self == -ENOSYS ? -EOPNOTSUPP : self;
 	/* what is pinned is known by that, whoever finds it */
-	r = sys_on_pidfs(self);
-	if (r <= 0)
-		return r == 0 || r == -ENOSYS ? -EOPNOTSUPP : r;
+	if (sys_on_pidfs(self) <= 0)
+		return -EOPNOTSUPP;
 	tree = make_tree(self);
 	if (tree < 0)
 		return tree;
@@ -147,9 +146,13 @@ static bool is_marked(int place)
 static int open_pidfd_place(int dir, const char *name)
 {
 	CLEANUP(fd_closep) int place = open_place(dir, name);
+	int r;
 
-	if (place < 0 || sys_on_pidfs(place) > 0)
+	r = place < 0 ? 1 : sys_on_pidfs(place);
+	if (r > 0)
 		return fd_take(&place);
+	if (r < 0)
+		return r;
 	if (!is_claimed(dir, place))
 		return -EBADF;
 	return is_marked(place) ? -ENOENT : -ENODATA;

@@ -24,8 +24,8 @@ int pt_pin_name(const char *label, char ret_name[PT_PIN_NAME_SIZE]);
 int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE]);
 
 /*
- * Whether pidfds can be mounted, and opened there: 0, -EPERM; -EOPNOTSUPP
- * before Linux 6.14.
+ * Whether pidfds can be mounted, opened there and known: 0, -EPERM; -EOPNOTSUPP
+ * before Linux 6.14, or where a sandbox refuses fstatfs(2).
  */
 int pt_pin_check(void);
 
