@@ -66,13 +66,15 @@ static inline void cgroup_own(char *ret_path, size_t size)
 static inline int cgroup_make(struct cgroup *cgroup)
 {
 	char mount[256], own[256];
+	struct stat numbers = { 0 };
 
 	cgroup->fd = -1;
 	if (!mount_find("cgroup2", mount, sizeof(mount)))
 		return -ENODEV;
 	cgroup_own(own, sizeof(own));
-	snprintf(cgroup->path, sizeof(cgroup->path), "%s%s/pidtrack-stop-%d",
-		 mount, own, getpid());
+	stat("/proc/self/ns/pid", &numbers);
+	snprintf(cgroup->path, sizeof(cgroup->path), "%s%s/pidtrack-stop-%d-%u",
+		 mount, own, getpid(), (unsigned int)numbers.st_ino);
 	snprintf(cgroup->below, sizeof(cgroup->below), "%s/below",
 		 cgroup->path);
 	/* of a test that was killed, and had the number before */

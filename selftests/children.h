@@ -396,14 +396,17 @@ static inline bool proc_hide(void)
 	       !mount("none", "/proc", "tmpfs", MS_RDONLY, NULL);
 }
 
-/* Whether the sandbox is, or has in it, one that refuses that call. */
+/* Whether the sandbox is, or has in it, one that refuses that call by name. */
 static inline bool sandbox_refuses(const char *call)
 {
-	const char *sandbox = getenv("PIDTRACK_TEST_SANDBOX");
-	char word[64];
+	const char *word = getenv("PIDTRACK_TEST_SANDBOX");
+	const size_t length = strlen(call);
 
-	snprintf(word, sizeof(word), "%s=", call);
-	return sandbox && strstr(sandbox, word);
+	while (word && (strncmp(word, call, length) || word[length] != '=')) {
+		word = strchr(word, '+');
+		word += word != NULL;
+	}
+	return word;
 }
 
 /* For TEST_WANTS: */
@@ -429,9 +432,11 @@ static inline const char *wants_descriptors(void)
 /* What is seen of a process may be another's in the next boot. */
 static inline const char *wants_boot_id(void)
 {
-	return wants_proc() || access("/proc/sys/kernel/random/boot_id", R_OK) ?
-		       "no boot id here: no fingerprint proves anything" :
-		       NULL;
+	const char *wanting = wants_proc();
+
+	if (!wanting && access("/proc/sys/kernel/random/boot_id", R_OK))
+		wanting = "no boot id here: no fingerprint proves anything";
+	return wanting;
 }
 
 static inline int child_exit_0(void *argument)

@@ -210,8 +210,8 @@ static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
 }
 
 /*
- * The same of one that others reap: where the kernel is said to have nothing to
- * ask it by, nobody knows, nor where it forgets who was reaped.
+ * The same of one that others reap: where PIDFD_GET_INFO is said not to be
+ * there, or not for us, nobody knows; nor where the kernel forgets the dead.
  */
 static void expect_foreign_end(struct __test_metadata *_metadata,
 			       struct scene *scene,
@@ -325,7 +325,7 @@ static void play_theft(struct __test_metadata *_metadata, struct scene *scene)
 	expect_foreign_end(_metadata, scene, process, 7 << 8);
 	expect_quiet(_metadata, scene);
 	while (children_of_host(scene)[0]) /* told, and not yet gone */
-		usleep(1000);
+		expect_quiet(_metadata, scene);
 	ALWAYS(pidtrack_process_free(process));
 	end(scene);
 	signal(SIGCHLD, SIG_DFL);

@@ -29,7 +29,9 @@
  *
  * In a sandbox that refuses one thing, to which the library has no other way
  * (PIDTRACK_TEST_REFUSED, "ERRNO WHAT"), a test that sees that very errno
- * where it expects something else is over: skipped, whatever else it says.
+ * where it expects something else is over: skipped, whatever else it says.  So
+ * is one whose launch was told it, if what it compares then fails, or it waits
+ * too long.  A crash is a failure all the same, and what such a launch leaves.
  *
  * _metadata is shared with the processes a test forks: what they EXPECT counts.
  * Functions that ASSERT take struct __test_metadata *_metadata.
@@ -265,13 +267,21 @@ static HARNESS_RARE void harness_told(long long value, int error,
 	if (!call || !harness_running || harness_running->refused)
 		return;
 	/* the library's word for what there is no call for */
-	if (refusal == ENOSYS && value == -EOPNOTSUPP)
+	if (call && value == -EOPNOTSUPP)
 		value = -refusal;
 	if (value != -refusal && (value != -1 || error != refusal))
 		return;
 	harness_running->refused = true;
 	snprintf(harness_running->reason, sizeof(harness_running->reason),
 		 "the sandbox refuses%s, as %s is told", call, what);
+}
+
+/* What no refusal excuses, unless something that was compared has failed. */
+static HARNESS_RARE void harness_blame(struct __test_metadata *_metadata)
+{
+	if (!_metadata->failed)
+		_metadata->refused = false;
+	_metadata->failed = true;
 }
 
 static HARNESS_RARE void harness_refusal(const struct harness_side *seen,
@@ -539,7 +549,7 @@ static inline void harness_fds_check(struct __test_metadata *_metadata,
 	for (fd = 0; fd < HARNESS_FDS; fd++) {
 		if (harness_fd_in(before, fd) == harness_fd_in(&after, fd))
 			continue;
-		_metadata->failed = true;
+		harness_blame(_metadata);
 		if (harness_fd_in(before, fd)) {
 			harness_say("# %s: closed descriptor %d, not its own",
 				    _metadata->name, fd);
@@ -634,7 +644,7 @@ static inline void harness_children_check(struct __test_metadata *_metadata)
 {
 	if (!harness_is_child(P_ALL, 0))
 		return;
-	_metadata->failed = true;
+	harness_blame(_metadata);
 	if (harness_children(harness_child_name, _metadata) <= 0)
 		harness_say("# %s: left a child behind", _metadata->name);
 }
@@ -811,6 +821,7 @@ static inline void harness_judge(struct __test_metadata *test,
 		harness_say("# %s: killed by %s", test->name,
 			    harness_signal_name(info->si_status));
 		test->failed = true;
+		test->refused = false; /* whatever was */
 	} else if (test->termsig) {
 		harness_say("# %s: not killed by %s", test->name,
 			    harness_signal_name(test->termsig));
@@ -823,7 +834,7 @@ static inline void harness_judge(struct __test_metadata *test,
 	} else if (!test->failed && info->si_status) {
 		harness_say("# %s: exit status %d, of a sanitizer?", test->name,
 			    info->si_status);
-		test->failed = true;
+		harness_blame(test);
 	}
 }
 
@@ -864,7 +875,7 @@ static inline void harness_run(struct __test_metadata *test, int signals)
 	}
 	if (harness_clean(signals) > 1 && !test->failed) {
 		harness_say("# %s: left a process behind", test->name);
-		test->failed = true;
+		harness_blame(test);
 	}
 }
 

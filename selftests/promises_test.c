@@ -353,6 +353,7 @@ TEST(a_live_one_is_never_called_gone)
 		n = pidtrack_process_fingerprint(world.lives[i].process, text,
 						 sizeof(text));
 		record = NULL;
+		it = (struct pidtrack_comparison){ 0 };
 		if (n <= 0 || pidtrack_record_parse(text, n, &record))
 			continue;
 		if (!pidtrack_verify(world.tracker, record, &it, sizeof(it)))

@@ -50,7 +50,7 @@
 
 enum whose {
 	ANYBODYS,   /* a program starts without it, and can test */
-	PAST_LIBC,  /* likewise; the library makes it by no function of libc */
+	PAST_LIBC,  /* likewise; made past libc: not to be refused alone */
 	EVERYBODYS, /* it does not: refused to the library alone */
 	NOBODYS, /* nothing that is held could be given back, no process end */
 };

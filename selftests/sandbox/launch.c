@@ -574,12 +574,14 @@ static void tell(const char *name, const struct cell *cell)
 	char text[64];
 
 	setenv("PIDTRACK_TEST_SANDBOX", name, 1);
-	if (cell->files < 0 && !cell->call)
+	snprintf(text, sizeof(text), "%d %s", EMFILE, name);
+	if (cell->files >= 0)
+		setenv("PIDTRACK_TEST_REFUSED", text, 1);
+	if (!cell->call)
 		return;
-	snprintf(text, sizeof(text), "%d %s", cell->call ? cell->error : EMFILE,
-		 name);
-	setenv(cell->call && cell->call->other_way ? "PIDTRACK_TEST_OTHER_WAY" :
-						     "PIDTRACK_TEST_REFUSED",
+	snprintf(text, sizeof(text), "%d %s", cell->error, name);
+	setenv(cell->call->other_way ? "PIDTRACK_TEST_OTHER_WAY" :
+				       "PIDTRACK_TEST_REFUSED",
 	       text, 1);
 }
 

@@ -45,6 +45,7 @@ static struct {
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
 	int (*sched_yield)(void);
 	uid_t (*geteuid)(void);
+	ssize_t (*readlink)(const char *path, char *target, size_t size);
 	int (*fstatfs)(int fd, struct statfs64 *fs);
 	int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
 			       struct itimerspec *was);
@@ -84,6 +85,7 @@ __attribute__((constructor)) static void begin(void)
 	NEXT(poll, "poll");
 	NEXT(sched_yield, "sched_yield");
 	NEXT(geteuid, "geteuid");
+	NEXT(readlink, "readlink");
 	NEXT(fstatfs, "fstatfs64");
 	NEXT(timerfd_settime, "timerfd_settime");
 	if (text && sscanf(text, "%ld %d", &refuse.number, &refuse.error) == 2)
@@ -198,4 +200,10 @@ __attribute__((visibility("default"))) uid_t geteuid(void)
 {
 	return REFUSED(CALL_32(geteuid)) ? (uid_t)-refuse.error :
 					   refuse.geteuid();
+}
+
+__attribute__((visibility("default"))) ssize_t
+readlink(const char *path, char *target, size_t size)
+{
+	return REFUSED(SYS_readlink) ? -1 : refuse.readlink(path, target, size);
 }
