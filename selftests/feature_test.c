@@ -447,8 +447,8 @@ static void check_as_tried(struct __test_metadata *_metadata)
 	uint32_t i;
 
 	if (getenv("PIDTRACK_TEST_REFUSE") || sandbox_refuses("io_uring_enter"))
-		SKIP(return, "the sandbox refuses to the library what is "
-			     "tried here");
+		SKIP(return, "the sandbox refuses what is tried here "
+			     "otherwise than the library does");
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {
 		int tried = tries[i](), probed = pidtrack_feature_probe(i);
 

@@ -267,7 +267,7 @@ static HARNESS_RARE void harness_told(long long value, int error,
 	if (!call || !harness_running || harness_running->refused)
 		return;
 	/* the library's word for what there is no call for */
-	if (call && value == -EOPNOTSUPP)
+	if (value == -EOPNOTSUPP)
 		value = -refusal;
 	if (value != -refusal && (value != -1 || error != refusal))
 		return;
