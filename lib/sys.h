@@ -6,7 +6,7 @@
  *
  * What is used between clone and exec (child.c, record.c, file.c) goes through
  * here as well: nothing here allocates, locks, or does more than its one system
- * call.
+ * call, but for the one before that, where a sandbox knows nothing newer.
  */
 #ifndef PT_SYS_H
 #define PT_SYS_H
@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -660,19 +661,61 @@ static inline int sys_dup3(int from, int to, int flags)
 	return pt_sys_result(syscall(SYS_dup3, from, to, flags));
 }
 
-/* Linux 4.11. */
-static inline int sys_statx(int dir, const char *path, int flags,
-			    struct statx *ret_found)
+static inline struct statx_timestamp pt_sys_time(struct timespec time)
 {
-	return pt_sys_result(syscall(SYS_statx, dir, path, flags,
-				     STATX_INO | STATX_TYPE, ret_found));
+	return (struct statx_timestamp){
+		.tv_sec = time.tv_sec,
+		.tv_nsec = (uint32_t)time.tv_nsec,
+	};
 }
+
+/* As much of it as we ask for. */
+static inline int sys_fstatat(int dir, const char *path, int flags,
+			      struct statx *ret_found)
+{
+	struct stat found;
+	int r = pt_sys_result(fstatat(dir, path, &found, flags));
+
+	if (r < 0)
+		return r;
+	*ret_found = (struct statx){
+		.stx_mode = (uint16_t)found.st_mode,
+		.stx_uid = found.st_uid,
+		.stx_ino = found.st_ino,
+		.stx_size = (uint64_t)found.st_size,
+		.stx_mtime = pt_sys_time(found.st_mtim),
+		.stx_ctime = pt_sys_time(found.st_ctim),
+		.stx_dev_major = major(found.st_dev),
+		.stx_dev_minor = minor(found.st_dev),
+	};
+	return 0;
+}
+
+/*
+ * Linux 4.11.  Container runtimes whose seccomp profile is older than that
+ * refuse it, with EPERM, and let the older call through.  On 32-bit machines
+ * libc asks by this one first, and goes on only at ENOSYS.
+ *
+ * @wanted: STATX_..., the least that is to be found out
+ */
+static inline int sys_statx(int dir, const char *path, int flags,
+			    unsigned int wanted, struct statx *ret_found)
+{
+	int r = pt_sys_result(
+		syscall(SYS_statx, dir, path, flags, wanted, ret_found));
+
+	return r == -ENOSYS || r == -EPERM ?
+		       sys_fstatat(dir, path, flags, ret_found) :
+		       r;
+}
+
+#define PT_STATX_IDENTITY (STATX_INO | STATX_TYPE)
 
 /* The inode number of what @fd is open on. */
 static inline int sys_inode(int fd, uint64_t *ret_inode)
 {
 	struct statx found;
-	int r = sys_statx(fd, "", PT_AT_EMPTY_PATH, &found);
+	int r = sys_statx(fd, "", PT_AT_EMPTY_PATH, PT_STATX_IDENTITY, &found);
 
 	if (r >= 0)
 		*ret_inode = found.stx_ino;
@@ -683,7 +726,7 @@ static inline int sys_inode(int fd, uint64_t *ret_inode)
 static inline int sys_path_inode(const char *path, uint64_t *ret_inode)
 {
 	struct statx found;
-	int r = sys_statx(AT_FDCWD, path, 0, &found);
+	int r = sys_statx(AT_FDCWD, path, 0, PT_STATX_IDENTITY, &found);
 
 	if (r >= 0)
 		*ret_inode = found.stx_ino;
@@ -695,7 +738,8 @@ static inline int sys_name(int dir, const char *name, uint64_t *ret_inode,
 			   uint32_t *ret_type)
 {
 	struct statx found;
-	int r = sys_statx(dir, name, AT_SYMLINK_NOFOLLOW, &found);
+	int r = sys_statx(dir, name, AT_SYMLINK_NOFOLLOW, PT_STATX_IDENTITY,
+			  &found);
 
 	if (r >= 0) {
 		*ret_inode = found.stx_ino;
@@ -707,23 +751,22 @@ static inline int sys_name(int dir, const char *name, uint64_t *ret_inode,
 /* The same of a path, links followed. */
 static inline int sys_path_file(const char *path, struct statx *ret_found)
 {
-	return pt_sys_result(syscall(SYS_statx, AT_FDCWD, path, 0,
-				     STATX_BASIC_STATS, ret_found));
+	return sys_statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, ret_found);
 }
 
 /* Of what has the name in a directory, be it a link. */
 static inline int sys_file_at(int dir, const char *name,
 			      struct statx *ret_found)
 {
-	return pt_sys_result(syscall(SYS_statx, dir, name, AT_SYMLINK_NOFOLLOW,
-				     STATX_BASIC_STATS, ret_found));
+	return sys_statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS,
+			 ret_found);
 }
 
 /* Kind, size and times of what @fd is open on. */
 static inline int sys_file(int fd, struct statx *ret_found)
 {
-	return pt_sys_result(syscall(SYS_statx, fd, "", PT_AT_EMPTY_PATH,
-				     STATX_BASIC_STATS, ret_found));
+	return sys_statx(fd, "", PT_AT_EMPTY_PATH, STATX_BASIC_STATS,
+			 ret_found);
 }
 
 static inline int sys_fstatfs(int fd, struct statfs *ret_statfs)

@@ -40,6 +40,7 @@ in_functions()
 			case $function in
 			__clone) echo clone ;;
 			fcntl | fcntl64) echo fcntl ;;
+			fstatat | fstatat64) echo newfstatat ;;
 			fstatfs | fstatfs64) echo fstatfs ;;
 			mmap | mmap64) echo mmap ;;
 			madvise | mprotect | munmap | poll | readlink) echo "$function" ;;

@@ -33,6 +33,13 @@
 #else
 #define SECCOMP_FSTATFS SYS_fstatfs
 #endif
+#ifdef SYS_newfstatat
+#define SECCOMP_FSTATAT SYS_newfstatat
+#elif defined(SYS_fstatat64)
+#define SECCOMP_FSTATAT SYS_fstatat64
+#else
+#define SECCOMP_FSTATAT SYS_statx
+#endif
 #ifndef SECCOMP_USER_NOTIF_FLAG_CONTINUE
 #define SECCOMP_USER_NOTIF_FLAG_CONTINUE (1UL << 0) /* Linux 5.5 */
 #endif

@@ -48,6 +48,14 @@
 #define CALL_POLL SYS_ppoll
 #endif
 
+#ifdef SYS_newfstatat
+#define CALL_FSTATAT SYS_newfstatat
+#elif defined(SYS_fstatat64)
+#define CALL_FSTATAT SYS_fstatat64
+#else
+#define CALL_FSTATAT SYS_statx
+#endif
+
 enum whose {
 	ANYBODYS,   /* a program starts without it, and can test */
 	PAST_LIBC,  /* likewise; made past libc: not to be refused alone */
@@ -130,6 +138,7 @@ static const struct call {
 	{ "munmap", SYS_munmap, EVERYBODYS, true, "" },
 	{ "name_to_handle_at", SYS_name_to_handle_at, ANYBODYS, true,
 	  "handle handle-open" },
+	{ "newfstatat", CALL_FSTATAT, EVERYBODYS, true, "" },
 	{ "open_by_handle_at", SYS_open_by_handle_at, ANYBODYS, true,
 	  "handle-open" },
 	{ "open_tree", SYS_open_tree, ANYBODYS, false, "pin" },
@@ -157,7 +166,7 @@ static const struct call {
 	{ "setsid", SYS_setsid, ANYBODYS, false, "" },
 	{ "socket", SYS_socket, ANYBODYS, false, "" },
 	{ "socketpair", SYS_socketpair, ANYBODYS, false, "" },
-	{ "statx", SYS_statx, ANYBODYS, false, "" },
+	{ "statx", SYS_statx, ANYBODYS, true, "" },
 	{ "timerfd_create", SYS_timerfd_create, ANYBODYS, false, "" },
 	{ "timerfd_settime", SYS_timerfd_settime, ANYBODYS, false, "" },
 	{ "umask", SYS_umask, ANYBODYS, false, "" },

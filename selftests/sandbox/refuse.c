@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ static struct {
 	uid_t (*geteuid)(void);
 	ssize_t (*readlink)(const char *path, char *target, size_t size);
 	int (*fstatfs)(int fd, struct statfs64 *fs);
+	int (*fstatat)(int dir, const char *path, struct stat64 *file,
+		       int flags);
 	int (*timerfd_settime)(int fd, int flags, const struct itimerspec *at,
 			       struct itimerspec *was);
 } refuse;
@@ -87,6 +90,7 @@ __attribute__((constructor)) static void begin(void)
 	NEXT(geteuid, "geteuid");
 	NEXT(readlink, "readlink");
 	NEXT(fstatfs, "fstatfs64");
+	NEXT(fstatat, "fstatat64");
 	NEXT(timerfd_settime, "timerfd_settime");
 	if (text && sscanf(text, "%ld %d", &refuse.number, &refuse.error) == 2)
 		dl_iterate_phdr(find, NULL);
@@ -184,6 +188,13 @@ __attribute__((visibility("default"))) int fstatfs64(int fd,
 						     struct statfs64 *fs)
 {
 	return REFUSED(CALL_64(fstatfs)) ? -1 : refuse.fstatfs(fd, fs);
+}
+
+__attribute__((visibility("default"))) int
+fstatat64(int dir, const char *path, struct stat64 *file, int flags)
+{
+	return REFUSED(CALL_FSTATAT) ? -1 :
+				       refuse.fstatat(dir, path, file, flags);
 }
 
 __attribute__((visibility("default"))) int
