@@ -126,12 +126,20 @@ void pt_epoll_keep_readable(struct pt_epoll *epoll)
 
 /*
  * Nothing can have happened yet; but where a sandbox refuses to tell, nothing
- * ever would be told.
+ * ever would be told, nor what is asked of one descriptor.
  */
-static int try_wait(struct pt_epoll *epoll)
+static int try_waiting(struct pt_epoll *epoll)
 {
-	int r = sys_epoll_wait(epoll->fd, epoll->batch, BATCH);
+	struct pollfd told = { .fd = epoll->kick, .events = POLLIN };
+	int r;
 
+	r = kick(epoll, true);
+	if (r >= 0)
+		r = sys_ppoll_now(&told);
+	if (r >= 0)
+		r = sys_epoll_wait(epoll->fd, epoll->batch, BATCH);
+	if (r >= 0 || r == -EINTR)
+		r = kick(epoll, false);
 	return r == -EINTR ? 0 : r;
 }
 
@@ -160,7 +168,7 @@ int pt_epoll_new(struct pt_epoll **ret_epoll)
 		r = sys_epoll_ctl(epoll->fd, EPOLL_CTL_ADD, epoll->timer,
 				  EPOLLIN, pt_watch_name(PT_WATCH_TICK, 0));
 	if (r >= 0)
-		r = try_wait(epoll);
+		r = try_waiting(epoll);
 	if (r < 0) {
 		pt_epoll_free(epoll);
 		return r;

@@ -523,6 +523,38 @@ TEST(nor_is_there_where_setting_it_is_forbidden)
 	have_no_epoll_without_time(_metadata, EPERM);
 }
 
+/* In a process of its own: who may not write could not say anything either. */
+static void have_no_epoll_without(struct __test_metadata *_metadata, int nr,
+				  int error)
+{
+	struct pidtrack *tracker = NULL;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "epoll", 1));
+	ASSERT_EQ(0, pidtrack_new(NULL, &tracker)); /* else */
+	pidtrack_free(tracker);
+	tracker = NULL;
+	pid = fork();
+	if (!pid) {
+		if (seccomp_refuse(nr, error))
+			seccomp_exit(1);
+		if (pidtrack_new(NULL, &tracker) != -error || tracker)
+			seccomp_exit(2);
+		seccomp_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+TEST(where_nothing_can_be_asked_or_woken_there_is_none_that_has_epoll)
+{
+	have_no_epoll_without(_metadata, SYS_ppoll, ENOSYS);
+	have_no_epoll_without(_metadata, SYS_ppoll, EPERM);
+	have_no_epoll_without(_metadata, SYS_write, ENOSYS);
+	have_no_epoll_without(_metadata, SYS_write, EPERM);
+}
+
 TEST(io_uring_forced_is_had_or_refused)
 {
 	struct pidtrack *tracker = NULL;
