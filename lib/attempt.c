@@ -2,7 +2,6 @@
 #include "attempt.h"
 
 #include "clone.h"
-#include "dumpable.h"
 #include "quiet.h"
 #include "sys.h"
 
@@ -106,14 +105,6 @@ static void await_exec(struct pt_attempt *attempt, int pipe_read)
 			;
 }
 
-/* A child that changes its ids makes the memory two share undumpable. */
-static bool changes_ids(const struct pt_attempt *attempt)
-{
-	return attempt->options->caps ||
-	       attempt->options->flags &
-		       (PIDTRACK_SPAWN_UID | PIDTRACK_SPAWN_GID);
-}
-
 /*
  * Keeps handlers from running in the child, on the memory two share.  Where the
  * clone itself clears them, nothing needs to be blocked.
@@ -132,8 +123,6 @@ static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
 	r = block_handlers(attempt, &mask);
 	if (r < 0)
 		return r;
-	if (changes_ids(attempt))
-		pt_dumpable_hold();
 
 	calls = pt_sys_calls;
 	r = attempt->ways & PT_WAY_CLONE3 ?
@@ -141,8 +130,6 @@ static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
 		    clone_by_libc(attempt, ret_pidfd);
 	pt_sys_calls = calls + 1; /* the child's are not ours */
 
-	if (changes_ids(attempt))
-		pt_dumpable_restore();
 	if (!(attempt->ways & PT_WAY_CLEAR_SIGHAND))
 		sys_signal_mask(&mask, NULL);
 	return r;

@@ -17,36 +17,53 @@
  */
 #define COUNT_ONE BIT(0)
 #define COUNT_MASK (BIT(23) - 1)
-#define RESTORING BIT(23)
-#define WAS_SHIFT 24 /* 8 bits: PR_GET_DUMPABLE */
+#define CHANGING BIT(23) /* by one of them; the others wait */
+#define WAS_SHIFT 24	 /* 8 bits: PR_GET_DUMPABLE */
 #define PID_SHIFT 32
 
 static _Atomic uint64_t launches;
 
-static uint64_t first_launch(uint64_t pid)
+/* What it is; if it is to be restored, only where that may be done. */
+static int look_at_dumpable(void)
 {
-	int was = sys_prctl(PR_GET_DUMPABLE, 0, 0);
+	int was, r;
 
-	return pid << PID_SHIFT | (uint64_t)MAX(was, 0) << WAS_SHIFT |
-	       COUNT_ONE;
+	was = sys_prctl(PR_GET_DUMPABLE, 0, 0);
+	if (was != 1)
+		return was;
+	r = sys_prctl(PR_SET_DUMPABLE, 1, 0);
+	return r < 0 ? r : was;
 }
 
-void pt_dumpable_hold(void)
+/* Nobody has ids of others on our memory, nor will have until this is done. */
+static int begin_first(uint64_t pid)
+{
+	int was = look_at_dumpable();
+
+	atomic_store(&launches, was < 0 ? 0 :
+					  pid << PID_SHIFT |
+						  (uint64_t)was << WAS_SHIFT |
+						  COUNT_ONE);
+	return MIN(was, 0);
+}
+
+int pt_dumpable_hold(void)
 {
 	const uint64_t pid = (uint64_t)sys_getpid();
 	uint64_t before, after;
 
 	do {
 		before = atomic_load(&launches);
-		while (before >> PID_SHIFT == pid && before & RESTORING) {
+		while (before >> PID_SHIFT == pid && before & CHANGING) {
 			sched_yield();
 			before = atomic_load(&launches);
 		}
 		if (before >> PID_SHIFT == pid && before & COUNT_MASK)
 			after = before + COUNT_ONE;
 		else
-			after = first_launch(pid);
+			after = pid << PID_SHIFT | CHANGING;
 	} while (!atomic_compare_exchange_strong(&launches, &before, after));
+	return after & CHANGING ? begin_first(pid) : 0;
 }
 
 void pt_dumpable_restore(void)
@@ -54,11 +71,11 @@ void pt_dumpable_restore(void)
 	uint64_t before = atomic_load(&launches), after;
 
 	do {
-		after = (before & COUNT_MASK) == 1 ? before | RESTORING :
+		after = (before & COUNT_MASK) == 1 ? before | CHANGING :
 						     before - COUNT_ONE;
 	} while (!atomic_compare_exchange_strong(&launches, &before, after));
 
-	if (!(after & RESTORING))
+	if (!(after & CHANGING))
 		return;
 	if ((after >> WAS_SHIFT & 0xff) == 1)
 		sys_prctl(PR_SET_DUMPABLE, 1, 0);

@@ -11,8 +11,11 @@
 /*
  * Around each launch that changes ids; launches of several threads may overlap.
  * Any thread.
+ *
+ * Return: 0; prctl(2)'s errno where it is refused: nothing is held then, and
+ * nothing to be restored.
  */
-void pt_dumpable_hold(void);
+int pt_dumpable_hold(void);
 void pt_dumpable_restore(void);
 
 #endif

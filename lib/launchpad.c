@@ -6,6 +6,7 @@
 #include "attempt.h"
 #include "caps.h"
 #include "child.h"
+#include "dumpable.h"
 #include "procfs.h"
 #include "request.h"
 #include "sys.h"
@@ -278,6 +279,32 @@ static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
 	return 0;
 }
 
+/* A child that changes its ids makes the memory two share undumpable. */
+static bool changes_ids(const struct pidtrack_spawn_options *options)
+{
+	return options->caps ||
+	       options->flags & (PIDTRACK_SPAWN_UID | PIDTRACK_SPAWN_GID);
+}
+
+static int attempt_dumpable(struct pt_launchpad *pad,
+			    struct pt_attempt *attempt,
+			    struct pt_spawned *ret_spawned,
+			    uint32_t *reterr_stage)
+{
+	int r;
+
+	if (!changes_ids(attempt->options))
+		return attempt_all(pad, attempt, ret_spawned, reterr_stage);
+	r = pt_dumpable_hold();
+	if (r < 0) {
+		*reterr_stage = PIDTRACK_STAGE_IDS;
+		return r;
+	}
+	r = attempt_all(pad, attempt, ret_spawned, reterr_stage);
+	pt_dumpable_restore();
+	return r;
+}
+
 /*
  * By what the child sees whether we live: in another pid namespace it has no
  * parent with a number.
@@ -385,7 +412,7 @@ int pt_spawn(struct pt_launchpad *pad,
 	r = open_host(child, &host);
 	if (r < 0)
 		return r;
-	r = attempt_all(pad, &attempt, ret_spawned, reterr_stage);
+	r = attempt_dumpable(pad, &attempt, ret_spawned, reterr_stage);
 	if (keep)
 		keep->kept = pad->report->kept;
 	return r;

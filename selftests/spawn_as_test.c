@@ -160,7 +160,7 @@ static void *launch_as_nobody(void *arg)
 {
 	struct shared *shared = arg;
 	struct __test_metadata *_metadata = shared->metadata;
-	const struct pidtrack_event *event;
+	const struct pidtrack_event *event = NULL;
 	struct pidtrack_process *process;
 	struct launch launch = LAUNCH_NULL;
 
@@ -168,7 +168,8 @@ static void *launch_as_nobody(void *arg)
 	EXPECT_EQ(0, pidtrack_spawn(launch.tracker, &shared->options, &process,
 				    NULL));
 	EXPECT_EQ(1, pidtrack_wait(launch.tracker, -1, &event));
-	EXPECT_EQ(0, event->status);
+	if (event)
+		EXPECT_EQ(0, event->status);
 	launch_close(&launch);
 	return NULL;
 }
@@ -228,6 +229,57 @@ TEST(a_host_that_is_not_dumpable_stays_so)
 	EXPECT_EQ(0, prctl(PR_GET_DUMPABLE));
 	ASSERT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
 	close(options.program_fd);
+}
+
+struct undumpable {
+	struct __test_metadata *metadata;
+	struct pidtrack_spawn_options options;
+	int refused; /* PR_GET_DUMPABLE or PR_SET_DUMPABLE */
+};
+
+/* In a thread of its own: the rest of us may still look. */
+static void *launch_none_as_nobody(void *arg)
+{
+	struct undumpable *it = arg;
+	struct __test_metadata *_metadata = it->metadata;
+	struct launch launch = LAUNCH_NULL;
+
+	launch_open(_metadata, &launch);
+	EXPECT_EQ(0, seccomp_on_argument(SYS_prctl, 0, UINT32_MAX,
+					 (uint32_t)it->refused,
+					 SECCOMP_RET_ERRNO | EPERM, 0));
+	launch_fails(_metadata, &launch, &it->options, -EPERM,
+		     PIDTRACK_STAGE_IDS);
+	launch_close(&launch);
+	return NULL;
+}
+
+TEST(who_could_not_stay_dumpable_launches_nobody_else)
+{
+	static const int refused[] = { PR_GET_DUMPABLE, PR_SET_DUMPABLE };
+	struct undumpable it = {
+		.metadata = _metadata,
+		.options = PIDTRACK_SPAWN_OPTIONS(
+				.argv = SHIM("write", "ran"),
+				.flags = PIDTRACK_SPAWN_UID |
+					 PIDTRACK_SPAWN_PROGRAM_FD,
+				.uid = NOBODY),
+	};
+	pthread_t thread;
+	size_t i;
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	it.options.program_fd = open(shim_path(), O_PATH | O_CLOEXEC);
+	ASSERT_GE(it.options.program_fd, 0);
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		it.refused = refused[i];
+		ASSERT_EQ(0, pthread_create(&thread, NULL,
+					    launch_none_as_nobody, &it));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(1, prctl(PR_GET_DUMPABLE));
+	}
+	close(it.options.program_fd);
 }
 
 TEST(no_new_privileges_is_set_when_asked_for)
