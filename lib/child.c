@@ -146,14 +146,16 @@ static int publish(struct pt_child *child)
 static int set_limits(struct pt_child *child)
 {
 	const struct pidtrack_spawn_options *options = child->options;
+	int r = 0;
 
 	if (options->flags & PIDTRACK_SPAWN_UMASK)
-		sys_umask(options->umask);
+		r = sys_umask(options->umask);
+	if (r < 0)
+		return r;
 
 	for (uint32_t i = 0; i < options->n_rlimits; i++) {
 		const struct pidtrack_rlimit *rlimit = &options->rlimits[i];
 		uint64_t limit[2] = { rlimit->soft, rlimit->hard };
-		int r;
 
 		r = sys_prlimit((int)rlimit->resource, limit, NULL);
 		if (r < 0)

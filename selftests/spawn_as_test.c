@@ -282,6 +282,21 @@ TEST(who_could_not_stay_dumpable_launches_nobody_else)
 	close(it.options.program_fd);
 }
 
+TEST(a_mask_that_may_not_be_set_fails_the_launch)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .flags = PIDTRACK_SPAWN_UMASK,
+				       .umask = 077);
+	struct launch launch = LAUNCH_NULL;
+
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, seccomp_refuse(SYS_umask, EPERM));
+	launch_fails(_metadata, &launch, &options, -EPERM,
+		     PIDTRACK_STAGE_LIMITS);
+	launch_close(&launch);
+}
+
 TEST(no_new_privileges_is_set_when_asked_for)
 {
 	struct pidtrack_spawn_options options =
