@@ -74,17 +74,25 @@ static int enter_cgroup(struct pt_child *child)
 	return r;
 }
 
-/* Whether the host has died already. */
-static bool host_is_gone(const struct pt_child *child)
+/* Whether the host lives: 0; -ESRCH if not, or why that is not seen. */
+static int check_host(const struct pt_child *child)
 {
 	struct pollfd host = {
 		.fd = child->fds.specials[PT_SPECIAL_HOST],
 		.events = POLLIN,
 	};
+	pid_t parent;
+	int r;
 
-	if (host.fd >= 0)
-		return sys_ppoll_now(&host) > 0;
-	return sys_getppid() != child->host;
+	if (host.fd >= 0) {
+		r = sys_ppoll_now(&host);
+		return r > 0 ? -ESRCH : r;
+	}
+	parent = sys_getppid();
+	/* without a parent we are in another pid namespace than the host */
+	if (parent == 0)
+		return -EREMOTE;
+	return parent == child->host ? 0 : -ESRCH;
 }
 
 /*
@@ -98,10 +106,12 @@ static int keep_for_host(struct pt_child *child, int self)
 
 	r = child->keep(child->keep_argument,
 			child->fds.specials[PT_SPECIAL_KEEP], socket, self);
-	if (r < 0 || socket < 0 || !host_is_gone(child))
+	if (r < 0 || socket < 0)
 		return r;
-	child->take_back(child->keep_argument, socket, self);
-	return -ESRCH;
+	r = check_host(child);
+	if (r < 0)
+		child->take_back(child->keep_argument, socket, self);
+	return r;
 }
 
 /*
@@ -216,7 +226,7 @@ static int bind_to_host(struct pt_child *child)
 	r = sys_prctl(PR_SET_PDEATHSIG, (unsigned long)child->death_signal, 0);
 	if (r < 0)
 		return r;
-	return host_is_gone(child) ? -ESRCH : 0;
+	return check_host(child);
 }
 
 /* ---- signals ---- */

@@ -402,6 +402,30 @@ static void launch_into_unshared(struct __test_metadata *_metadata, void *arg)
 	launch_close(&launch);
 }
 
+static void launch_none_into_unshared(struct __test_metadata *_metadata,
+				      void *arg)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .flags = PIDTRACK_SPAWN_BOUND);
+	struct launch launch = LAUNCH_NULL;
+
+	(void)arg;
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, EPERM));
+	EXPECT_EQ(-EREMOTE, launch_spawn(_metadata, &launch, &options));
+	EXPECT_STREQ("bind", pidtrack_stage_name(launch.stage));
+	launch_close(&launch);
+}
+
+/* Its parent is nobody there: it would take us for dead. */
+TEST(who_cannot_see_whether_we_live_is_not_bound_to_us)
+{
+	SKIP_WITHOUT_PID_NAMESPACES();
+	host_run(_metadata, launch_none_into_unshared, NULL);
+}
+
 static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
 {
 	struct directory directory;
