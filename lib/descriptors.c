@@ -106,16 +106,19 @@ static int receive(int post, int ret_fds[FAR_MAX])
 	return (int)n;
 }
 
-void pt_descriptors_unpost(struct pt_descriptors *fds)
+int pt_descriptors_unpost(struct pt_descriptors *fds)
 {
 	int left[FAR_MAX], n;
 
 	if (fds->post < 0)
-		return;
+		return 0;
 	n = receive(fds->post, left);
+	fds->post = -1;
+	if (n < 0) /* taken, and nobody was left to say so? */
+		return n == -EAGAIN ? 0 : n;
 	while (n > 0)
 		sys_close(left[--n]);
-	fds->post = -1;
+	return 0;
 }
 
 /* Puts those that were sent into our table, and their new numbers down. */

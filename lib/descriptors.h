@@ -49,8 +49,13 @@ struct pt_descriptors {
  */
 void pt_descriptors_post(struct pt_descriptors *fds, const int ends[2]);
 
-/* After it: closes what the child did not take. */
-void pt_descriptors_unpost(struct pt_descriptors *fds);
+/*
+ * After it: closes what the child did not take.
+ *
+ * Return: 0; the errno of recvmsg(2): it is in the socket pair still, and goes
+ *         with that.
+ */
+int pt_descriptors_unpost(struct pt_descriptors *fds);
 
 /*
  * Makes the table the child's own, first of all.

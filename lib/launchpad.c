@@ -37,6 +37,12 @@ int pt_launchpad_new(struct pt_launchpad *pad)
 	return 0;
 }
 
+static void close_post(struct pt_launchpad *pad)
+{
+	pad->post[0] = fd_close(pad->post[0]);
+	pad->post[1] = fd_close(pad->post[1]);
+}
+
 void pt_launchpad_done(struct pt_launchpad *pad)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -45,8 +51,7 @@ void pt_launchpad_done(struct pt_launchpad *pad)
 		return;
 	sys_unmap(pad->memory, page + PT_STACK_SIZE + page);
 	pad->memory = NULL;
-	fd_close(pad->post[0]);
-	fd_close(pad->post[1]);
+	close_post(pad);
 }
 
 #define SHARED_OFFSET 256
@@ -122,8 +127,7 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 	return 0;
 }
 
-static int attempt_once(const struct pt_launchpad *pad,
-			struct pt_attempt *attempt,
+static int attempt_once(struct pt_launchpad *pad, struct pt_attempt *attempt,
 			struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
 	struct pt_report *report = attempt->child.report;
@@ -136,7 +140,8 @@ static int attempt_once(const struct pt_launchpad *pad,
 	if (attempt->child.fds.shared)
 		pt_descriptors_post(&attempt->child.fds, pad->post);
 	r = pt_attempt_clone(attempt, &pidfd);
-	pt_descriptors_unpost(&attempt->child.fds);
+	if (pt_descriptors_unpost(&attempt->child.fds) < 0)
+		close_post(pad); /* or what was sent would stay open in it */
 	if (r < 0) {
 		*reterr_stage = stage_of_clone(attempt, r);
 		return r;
