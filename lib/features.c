@@ -79,16 +79,14 @@ static int probe_pidfd_open(void)
 	return on_own_pidfd(NULL);
 }
 
-static int try_wait(int pidfd)
-{
-	int r = sys_waitid(PT_P_PIDFD, pidfd, NULL, WEXITED | WNOHANG);
-
-	return r == -ECHILD ? 0 : r;
-}
-
 static int probe_pidfd_wait(void)
 {
-	return on_own_pidfd(try_wait);
+	/* the highest number is nobody's, which is said only where it works */
+	int r = sys_waitid(PT_P_PIDFD, INT_MAX, NULL, WEXITED | WNOHANG);
+
+	if (r == -EBADF)
+		return 0;
+	return r < 0 ? r : -EOPNOTSUPP;
 }
 
 static int probe_ring(void)
@@ -190,65 +188,71 @@ NEVER_RETURNS static int end_cloned(void *argument)
 	return 127;
 }
 
-/* By what a launch would use. */
-static int clone_ended(void)
+#define ENDED (CLONE_VM | CLONE_VFORK | PT_CLONE_PIDFD)
+#define STACK_SIZE 16384
+
+/* In two ways, as a launch: handlers must not run on the memory two share. */
+static int clone_by_clone3(char *stack, int *ret_pidfd)
 {
-	_Alignas(16) char stack[16384];
 	struct pt_clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK,
+		.flags = ENDED | PT_CLONE_CLEAR_SIGHAND,
+		.pidfd = (uintptr_t)ret_pidfd,
 		.stack = (uintptr_t)stack,
-		.stack_size = sizeof(stack),
+		.stack_size = STACK_SIZE,
 	};
+
+	return sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once,
+			      NULL);
+}
+
+static int clone_by_libc(char *stack, int *ret_pidfd)
+{
+	uint64_t mask;
 	int r;
 
-	r = sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once, NULL);
-	if (r >= 0)
+	r = pt_quiet_enter(&mask);
+	if (r < 0)
 		return r;
-	return sys_clone(end_cloned, stack + sizeof(stack),
-			 CLONE_VM | CLONE_VFORK, NULL, NULL);
+	r = sys_clone(end_cloned, stack + STACK_SIZE, (int)ENDED, NULL,
+		      ret_pidfd);
+	sys_signal_mask(&mask, NULL);
+	return r;
 }
 
 /*
  * A child that has ended; no signal tells of it, and no waitpid(-1) sees it.
  * Nor is it the first of a pid namespace, which would end with it.
  */
-static int make_ended(pid_t *ret_pid)
+static int make_ended(int *ret_pidfd)
 {
-	uint64_t mask;
+	_Alignas(16) char stack[STACK_SIZE];
 	int r;
 
 	if (pt_procfs_children_elsewhere())
 		return -EAGAIN;
-	r = pt_quiet_enter(&mask);
-	if (r < 0)
-		return r;
-	r = clone_ended();
-	sys_signal_mask(&mask, NULL);
-	if (r < 0)
-		return r;
-	*ret_pid = r;
-	return 0;
+	r = clone_by_clone3(stack, ret_pidfd);
+	return r < 0 ? clone_by_libc(stack, ret_pidfd) : r;
 }
 
-/* However often that is interrupted: it is only just ending. */
-static int reap_ended(pid_t pid)
+/*
+ * However often that is interrupted: it is only just ending.  Others may have
+ * been first; its number can be another child's by now.
+ */
+static void reap_ended(int pidfd)
 {
 	int r;
 
 	do
-		r = sys_waitid(P_PID, pid, NULL, WEXITED | __WALL);
+		r = sys_waitid(PT_P_PIDFD, pidfd, NULL, WEXITED | __WALL);
 	while (r == -EINTR);
-	return r;
 }
 
-static int try_exit_info(int pidfd, pid_t pid)
+static int try_exit_info(int pidfd)
 {
 	struct pt_pidfd_info told;
 	int r;
 
-	r = reap_ended(pid);
-	if (r < 0)
-		return r;
+	reap_ended(pidfd);
 	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_EXIT, &told);
 	if (r < 0)
 		return r;
@@ -256,38 +260,39 @@ static int try_exit_info(int pidfd, pid_t pid)
 }
 
 /* Written, read and taken back: each may be refused. */
-static int try_xattr(int pidfd, pid_t pid)
+static int try_xattr(int pidfd)
 {
 	static const char name[] = "trusted.pidtrack.probe";
 	char byte;
 	int r;
 
-	/* no process but on pidfs has its own */
-	r = try_pidfs(pidfd);
+	/* no process but on pidfs has its own: trackers look at theirs */
+	r = probe_pidfs();
 	if (r >= 0)
 		r = sys_set_xattr(pidfd, name, "1", 1);
 	if (r >= 0)
 		r = sys_get_xattr(pidfd, name, &byte, 1);
 	if (r >= 0)
 		r = sys_remove_xattr(pidfd, name);
-	reap_ended(pid);
+	reap_ended(pidfd);
 	return MIN(r, 0);
 }
 
-static int on_ended(int (*probe)(int pidfd, pid_t pid))
+static int on_ended(int (*probe)(int pidfd))
 {
-	pid_t pid;
-	int fd, r;
+	int fd = -1, r;
 
-	r = make_ended(&pid);
+	/* or it would stay a zombie */
+	r = probe_pidfd_wait();
+	if (r >= 0)
+		r = make_ended(&fd);
 	if (r < 0)
 		return r;
-	fd = sys_pidfd_open(pid, 0);
-	if (fd < 0) {
-		reap_ended(pid);
-		return fd;
+	if (fd < 0) { /* an emulator's, that knows no pidfds */
+		sys_waitid(P_PID, r, NULL, WEXITED | __WALL);
+		return -EOPNOTSUPP;
 	}
-	r = probe(fd, pid);
+	r = probe(fd);
 	sys_close(fd);
 	return r;
 }

@@ -63,10 +63,8 @@ enum whose {
 	NOBODYS, /* nothing that is held could be given back, no process end */
 };
 
-/* What needs pidfd_open. */
-#define OF_PIDFDS                                                            \
-	"pidfd-open pidfd-wait pidfs handle handle-open info exit-info pin " \
-	"xattr"
+/* What needs a pidfd of ourselves. */
+#define OF_PIDFDS "pidfd-open pidfs handle handle-open info pin xattr"
 
 static const struct call {
 	const char *name;
@@ -155,8 +153,7 @@ static const struct call {
 	{ "recvmsg", SYS_recvmsg, ANYBODYS, false, "" },
 	{ "renameat2", SYS_renameat2, ANYBODYS, false, "" },
 	{ "rt_sigaction", SYS_rt_sigaction, EVERYBODYS, false, "" },
-	{ "rt_sigprocmask", SYS_rt_sigprocmask, EVERYBODYS, false,
-	  "exit-info xattr" },
+	{ "rt_sigprocmask", SYS_rt_sigprocmask, EVERYBODYS, false, "" },
 	{ "sched_yield", SYS_sched_yield, ANYBODYS, true, "" },
 	{ "sendmsg", SYS_sendmsg, ANYBODYS, false, "" },
 	{ "setgroups", CALL_32(setgroups), ANYBODYS, false, "" },
