@@ -11,6 +11,7 @@
 #include "clone.h"
 #include "lots.h"
 #include "pidtrack.h"
+#include "pin.h"
 #include "procfs.h"
 #include "quiet.h"
 #include "ring.h"
@@ -154,24 +155,11 @@ static int probe_info(void)
 	return on_own_pidfd(try_info);
 }
 
-static int try_pin(int pidfd)
-{
-	int r;
-
-	/* what is found is one only if that can be told */
-	r = try_pidfs(pidfd);
-	if (r >= 0)
-		r = sys_open_tree(pidfd);
-	if (r < 0)
-		return r;
-	sys_close(r);
-	/* mounted, it is of use only if it can be opened there */
-	return sys_may_open(pidfd) == -EACCES ? -EPERM : 0;
-}
-
 static int probe_pin(void)
 {
-	return on_own_pidfd(try_pin);
+	int r = on_own_pidfd(pt_pin_try);
+
+	return r < 0 ? r : pt_pin_may_drop();
 }
 
 /* ---- probes that need a process of their own ---- */

@@ -49,6 +49,8 @@ static int claim_pin(const struct pt_pins *pins, const char *label,
 	r = pt_pin_name(label, name);
 	if (r < 0)
 		return r;
+	if (!pins->takes)
+		return -EOPNOTSUPP;
 	file = pt_pin_claim(pins->dir, name);
 	if (file < 0)
 		return file;

@@ -1044,7 +1044,9 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  *             may not open pins; or it is another user's, or group and
  *             others may write to it, or what is mounted there is not ours
  * -EREMOTE    its pins are in another mount namespace, or a later version's
- * -EOPNOTSUPP pidfds cannot be mounted: before Linux 6.14, or by a sandbox
+ * -EOPNOTSUPP pidfds cannot be mounted: before Linux 6.14, or by a sandbox;
+ *             or one refuses what would let a pin go again: umount2(2),
+ *             unlinkat(2).  Pins that there are can be recovered all the same
  * -ENOENT, -ENOTDIR, -ENAMETOOLONG, -EMFILE and the like
  *
  * and launching and tracking work without pins then.  Nobody else should open

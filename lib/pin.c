@@ -68,23 +68,36 @@ static int make_tree(int pidfd)
 	return tree == -EINVAL || tree == -ENOSYS ? -EOPNOTSUPP : tree;
 }
 
+int pt_pin_try(int pidfd)
+{
+	int r;
+
+	/* what is pinned is known by that, whoever finds it */
+	r = sys_on_pidfs(pidfd);
+	if (r <= 0)
+		return r < 0 ? r : -EOPNOTSUPP;
+	r = sys_open_tree(pidfd);
+	if (r < 0)
+		return r;
+	sys_close(r);
+	/* and where it is mounted by that */
+	r = sys_pidfd_namespace(pidfd, PT_PIDFD_MOUNT_NAMESPACE);
+	if (r < 0)
+		return r;
+	sys_close(r);
+	/* root of a user namespace may mount them, but not open one */
+	return sys_may_open(pidfd) == -EACCES ? -EPERM : 0;
+}
+
 int pt_pin_check(void)
 {
 	CLEANUP(fd_closep) int self = -1;
-	int tree;
+	int r;
 
-	self = sys_pidfd_open(sys_getpid(), 0);
-	if (self < 0)
-		return self == -ENOSYS ? -EOPNOTSUPP : self;
-	/* what is pinned is known by that, whoever finds it */
-	if (sys_on_pidfs(self) <= 0)
-		return -EOPNOTSUPP;
-	tree = make_tree(self);
-	if (tree < 0)
-		return tree;
-	fd_close(tree);
-	/* root of a user namespace may mount them, but not open one */
-	return sys_may_open(self) == -EACCES ? -EPERM : 0;
+	self = r = sys_pidfd_open(sys_getpid(), 0);
+	if (r >= 0)
+		r = pt_pin_try(self);
+	return r == -EINVAL || r == -ENOSYS || r == -ENOTTY ? -EOPNOTSUPP : r;
 }
 
 int pt_pin_claim(int dir, const char *name)
@@ -179,6 +192,17 @@ int pt_pin_open(int dir, const char *name)
 }
 
 /* ---- letting go ---- */
+
+int pt_pin_may_drop(void)
+{
+	int r;
+
+	/* there is no such name, nor can there be */
+	r = sys_unmount("", PT_UMOUNT_NOFOLLOW);
+	if (r == -ENOENT)
+		r = sys_unlink(AT_FDCWD, "");
+	return r == -ENOENT ? 0 : r;
+}
 
 bool pt_pin_leads_to(const char *path, int dir)
 {

@@ -24,10 +24,20 @@ int pt_pin_name(const char *label, char ret_name[PT_PIN_NAME_SIZE]);
 int pt_pin_label(const char *name, char ret_label[PT_PIN_NAME_SIZE]);
 
 /*
- * Whether pidfds can be mounted, opened there and known: 0, -EPERM; -EOPNOTSUPP
- * before Linux 6.14, or where a sandbox refuses fstatfs(2).
+ * Whether this one could be mounted, opened there and known: 0, or what the
+ * kernel or a sandbox refuses that with; -EPERM.
  */
+int pt_pin_try(int pidfd);
+
+/* The same of our own: 0, -EPERM; -EOPNOTSUPP before Linux 6.14. */
 int pt_pin_check(void);
+
+/*
+ * Whether they can be let go: 0, or by what a sandbox refuses umount2(2) or
+ * unlinkat(2).  What cannot be let go is not to be pinned: it would stay, and
+ * with it its label.
+ */
+int pt_pin_may_drop(void);
 
 /*
  * A file for a pin to be.

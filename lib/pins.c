@@ -247,6 +247,8 @@ static int mount_on(struct pt_pins *pins, int below)
 	uint64_t namespace;
 	int r;
 
+	if (!pins->takes)
+		return -EOPNOTSUPP;
 	r = our_namespace(&namespace);
 	if (r < 0)
 		return r;
@@ -320,13 +322,15 @@ static int try_open(struct pt_pins *pins)
 	struct statx marked;
 	int r;
 
-	r = sys_mkdir(pins->path, MADE | 0700);
+	r = pins->takes ? sys_mkdir(pins->path, MADE | 0700) : -EEXIST;
 	if (r < 0 && r != -EEXIST)
 		return r;
 	pins->dir = sys_open(AT_FDCWD, pins->path,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (pins->dir == -ENOENT)
+		return pins->takes ? -EAGAIN : -EOPNOTSUPP;
 	if (pins->dir < 0)
-		return pins->dir == -ENOENT ? -EAGAIN : pins->dir;
+		return pins->dir;
 
 	r = sys_file_at(pins->dir, PT_PINS_MARKER, &marked);
 	if (r >= 0)
@@ -380,6 +384,7 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	if (!pins)
 		return -ENOMEM;
 	pins->dir = pins->marker = -1;
+	pins->takes = pt_pin_may_drop() >= 0;
 	r = take_path(pins, path);
 	for (int i = 0; r >= 0 && i < TRIES; i++) {
 		r = try_open(pins);

@@ -16,6 +16,7 @@ struct pt_pins {
 	int marker; /* the file in it by which it is known for ours; locked */
 	char *path; /* owned; absolute */
 	_Atomic uint64_t *seat; /* in the list of those this process has open */
+	bool takes;		/* new ones: they can be let go again */
 };
 
 /*
@@ -25,7 +26,8 @@ struct pt_pins {
  * Return: 0; -EBUSY if another tracker has it, of whatever process; -ENOTEMPTY
  *         if there is something else in it; -EPERM if it is not ours, or
  *         nothing may be mounted; -EREMOTE if it is seen from another mount
- *         namespace than its pins; -EOPNOTSUPP before Linux 6.14;
+ *         namespace than its pins; -EOPNOTSUPP before Linux 6.14, or where
+ *         there are none yet and no pin could be let go again;
  *         -ENAMETOOLONG, -ENOENT, -ENOTDIR, -ELOOP for @path; -EMFILE, -ENOSPC
  *         and the like.
  */

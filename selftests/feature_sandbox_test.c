@@ -41,6 +41,9 @@ static const struct refusal refusals[] = {
 	{ SYS_name_to_handle_at, PIDTRACK_FEATURE_HANDLE },
 	{ SYS_open_by_handle_at, PIDTRACK_FEATURE_HANDLE_OPEN },
 	{ SYS_open_tree_, PIDTRACK_FEATURE_PIN },
+	{ SYS_ioctl, PIDTRACK_FEATURE_PIN },
+	{ SYS_umount2, PIDTRACK_FEATURE_PIN },
+	{ SYS_unlinkat, PIDTRACK_FEATURE_PIN },
 	{ SYS_fsetxattr, PIDTRACK_FEATURE_XATTR },
 };
 
@@ -165,6 +168,39 @@ TEST(no_probe_leaves_anything_behind)
 	for (i = 1; i <= 64; i++)
 		EXPECT_EQ(sigismember(&before, (int)i),
 			  sigismember(&after, (int)i));
+}
+
+static bool is_refused_waiting(uint32_t feature)
+{
+	return feature == PIDTRACK_FEATURE_EXIT_INFO ||
+	       feature == PIDTRACK_FEATURE_XATTR;
+}
+
+/* What no probe could wait for it does not start. */
+TEST(nor_does_one_that_may_not_wait)
+{
+	uint32_t i;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_waitid, EPERM));
+	for (i = 0; i < n_features(); i++) {
+		int r = pidtrack_feature_probe(i);
+
+		if (is_refused_waiting(i))
+			EXPECT_EQ(-EPERM, r);
+		ASSERT_EQ(-1, waitpid(-1, NULL, WNOHANG | __WALL))
+		{
+			TH_LOG("%s", pidtrack_feature_name(i));
+		}
+	}
+}
+
+/* It is recovered from the pidfd that the clone gives. */
+TEST(exit_information_wants_no_pidfd_of_a_number)
+{
+	if (pidtrack_feature_probe(PIDTRACK_FEATURE_EXIT_INFO))
+		SKIP(return, "no exit info, Linux < 6.15");
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, ENOSYS));
+	EXPECT_EQ(0, pidtrack_feature_probe(PIDTRACK_FEATURE_EXIT_INFO));
 }
 
 TEST(probes_take_no_child_of_others)

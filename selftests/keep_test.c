@@ -645,6 +645,32 @@ TEST_KEEP(without_the_right_a_tracker_says_so_and_works_without)
 	pidtrack_free(tracker);
 }
 
+/* Or pins would stay, and the labels they are called by. */
+TEST_KEEP(so_it_is_where_what_is_pinned_could_not_be_let_go)
+{
+	static const int refused[] = { SYS_umount2, SYS_unlinkat };
+	size_t i;
+
+	free_tracker(_metadata, self);
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (!pid) {
+			struct pidtrack *tracker = NULL;
+
+			ASSERT_EQ(0, seccomp_refuse(refused[i], EPERM));
+			EXPECT_EQ(-EOPNOTSUPP,
+				  kept_tracker_new(_metadata, &self->room, 0,
+						   &tracker));
+			_exit(0);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+		expect_clean(_metadata, &self->room);
+	}
+}
+
 TEST_KEEP(as_another_user_a_tracker_says_so)
 {
 	struct pidtrack *tracker = NULL;

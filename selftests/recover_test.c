@@ -702,6 +702,25 @@ TEST_RECOVER(what_is_named_as_no_label_is_told_and_left_alone)
 	EXPECT_EQ(2, mounts_at(self->room.path));
 }
 
+/* But nobody else is pinned. */
+TEST_RECOVER(where_nothing_can_be_let_go_what_is_kept_is_recovered)
+{
+	struct pidtrack_process *process = NULL;
+	struct pidtrack *tracker;
+	uint32_t stage = 0;
+
+	kill_host(_metadata, self);
+	ASSERT_EQ(0, seccomp_refuse(SYS_umount2, EPERM));
+	tracker = kept_tracker(_metadata, &self->room);
+	EXPECT_EQ(-EOPNOTSUPP, kept_spawn(tracker, PIDTRACK_FD_NULL, "other",
+					  SHIM("exit", "0"), &process, &stage));
+	EXPECT_STREQ("keep", pidtrack_stage_name(stage));
+	process = recover_one(_metadata, tracker, "web", PIDTRACK_VERDICT_SAME);
+	gate_open(&self->gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	pidtrack_free(tracker);
+}
+
 TEST_RECOVER(a_second_host_is_refused_while_the_first_lives)
 {
 	struct pidtrack_process *process;

@@ -123,7 +123,7 @@ static const struct call {
 	  "ring-waitid park" },
 	{ "io_uring_setup", SYS_io_uring_setup, PAST_LIBC, true,
 	  "ring ring-waitid park" },
-	{ "ioctl", SYS_ioctl, ANYBODYS, true, "info exit-info" },
+	{ "ioctl", SYS_ioctl, ANYBODYS, true, "info exit-info pin" },
 	{ "linkat", SYS_linkat, ANYBODYS, false, "" },
 	{ "lseek", CALL_SEEK, EVERYBODYS, false, "" },
 	{ "madvise", SYS_madvise, EVERYBODYS, false, "" },
@@ -167,10 +167,11 @@ static const struct call {
 	{ "timerfd_create", SYS_timerfd_create, ANYBODYS, false, "" },
 	{ "timerfd_settime", SYS_timerfd_settime, ANYBODYS, false, "" },
 	{ "umask", SYS_umask, ANYBODYS, false, "" },
-	{ "umount2", SYS_umount2, ANYBODYS, false, "" },
-	{ "unlinkat", SYS_unlinkat, ANYBODYS, false, "" },
+	{ "umount2", SYS_umount2, ANYBODYS, false, "pin" },
+	{ "unlinkat", SYS_unlinkat, ANYBODYS, false, "pin" },
 	{ "unshare", SYS_unshare, ANYBODYS, true, "" },
-	{ "waitid", SYS_waitid, EVERYBODYS, false, "pidfd-wait exit-info" },
+	{ "waitid", SYS_waitid, EVERYBODYS, false,
+	  "pidfd-wait exit-info xattr" },
 	{ "write", SYS_write, EVERYBODYS, false, "ring-waitid" },
 };
 
