@@ -415,8 +415,39 @@ static inline const char *wants_proc(void)
 	if (sandbox_refuses("openat") || sandbox_refuses("read") ||
 	    sandbox_refuses("getpid"))
 		return "the sandbox has the library not read /proc";
+
 	return access("/proc/self/stat", R_OK) ? "no /proc is mounted here" :
 						 NULL;
+}
+
+static inline const char *wants_removal(void)
+{
+	return sandbox_refuses("unlinkat") ?
+		       "the sandbox has the library remove no names" :
+		       NULL;
+}
+
+/* Without them the library does not learn either who is gone. */
+static inline const char *wants_signals(void)
+{
+	return sandbox_refuses("pidfd_send_signal") ?
+		       "the sandbox has the library signal nobody" :
+		       NULL;
+}
+
+static inline const char *wants_proc_and_signals(void)
+{
+	const char *wanting = wants_proc();
+
+	return wanting ? wanting : wants_signals();
+}
+
+/* The limit of the sizes of files: beyond it a write is a signal. */
+static inline const char *wants_limits(void)
+{
+	return sandbox_refuses("prlimit64") ?
+		       "the sandbox has the library know no limits" :
+		       NULL;
 }
 
 /* Some hundreds at once, or of high numbers. */
@@ -437,6 +468,43 @@ static inline const char *wants_boot_id(void)
 	if (!wanting && access("/proc/sys/kernel/random/boot_id", R_OK))
 		wanting = "no boot id here: no fingerprint proves anything";
 	return wanting;
+}
+
+static inline const char *wants_boot_id_and_limits(void)
+{
+	const char *wanting = wants_boot_id();
+
+	return wanting ? wanting : wants_limits();
+}
+
+static inline const char *wants_boot_id_and_removal(void)
+{
+	const char *wanting = wants_boot_id();
+
+	return wanting ? wanting : wants_removal();
+}
+
+/* Who is found by a number, and proven. */
+static inline const char *wants_numbers(void)
+{
+	return sandbox_refuses("pidfd_open") ?
+		       "the sandbox has the library open nobody by number" :
+		       wants_boot_id();
+}
+
+static inline const char *wants_numbers_and_signals(void)
+{
+	const char *wanting = wants_numbers();
+
+	return wanting ? wanting : wants_signals();
+}
+
+/* What a process executes. */
+static inline const char *wants_program(void)
+{
+	return sandbox_refuses("readlink") ?
+		       "the sandbox has the library read no links" :
+		       wants_numbers();
 }
 
 static inline int child_exit_0(void *argument)

@@ -128,7 +128,7 @@ static int ending_of(FIXTURE_DATA(exit) * self,
 
 /* ---- when it is there ---- */
 
-TEST_F_WANTS(exit, it_is_there_when_the_host_is_told, boot_id)
+TEST_F_WANTS(exit, it_is_there_when_the_host_is_told, numbers)
 {
 	struct pidtrack_process *process = start_exiting(_metadata, self);
 	struct pidtrack_record *record = record_at(_metadata, self->path.text);
@@ -381,7 +381,7 @@ TEST_F(exit, what_is_no_file_is_not_set_aside_and_nothing_runs)
 
 /* ---- the one before ---- */
 
-TEST_F_WANTS(exit, the_one_before_is_kept_to_the_byte, boot_id)
+TEST_F_WANTS(exit, the_one_before_is_kept_to_the_byte, boot_id_and_removal)
 {
 	struct pidtrack_record *first, *second, *third;
 	struct pidtrack_process *process = start_exiting(_metadata, self);
@@ -468,7 +468,7 @@ TEST_F(exit, the_record_of_another_is_not_taken_for_one)
 }
 
 /* Whoever put it there after the launch. */
-TEST_F(exit, what_has_the_name_at_the_end_is_kept_too)
+TEST_F_WANTS(exit, what_has_the_name_at_the_end_is_kept_too, removal)
 {
 	static const char *const others[] = { "", "{\"type\":\"signal\"}",
 					      "pidtrack-exit1\nnonsense\n" };
@@ -548,7 +548,7 @@ TEST_F(exit, of_one_that_was_freed_it_is_counted)
 }
 
 /* A file system of our own, full, and then read-only. */
-TEST_F(exit, on_a_full_or_a_read_only_one_what_was_there_stays)
+TEST_F_WANTS(exit, on_a_full_or_a_read_only_one_what_was_there_stays, removal)
 {
 	static const char zeros[4096];
 	struct path filler = path_in(&self->directory, "filler");
@@ -583,7 +583,7 @@ TEST_F(exit, on_a_full_or_a_read_only_one_what_was_there_stays)
 	ASSERT_EQ(0, umount(self->directory.path));
 }
 
-TEST_F(exit, beyond_a_limit_of_the_hosts_it_is_not_killed)
+TEST_F_WANTS(exit, beyond_a_limit_of_the_hosts_it_is_not_killed, limits)
 {
 	struct pidtrack_process *process = start_exiting(_metadata, self);
 	struct rlimit before, limit;
@@ -911,7 +911,7 @@ static bool kill_host_at(struct __test_metadata *_metadata,
  */
 TEST_F_TIMEOUT(exit, a_host_killed_anywhere_loses_no_status, 120)
 {
-	const char *wanting = wants_boot_id();
+	const char *wanting = wants_numbers();
 	int n = 1, left = 0;
 
 	if (wanting)

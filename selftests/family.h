@@ -137,8 +137,11 @@ family_attach(struct __test_metadata *_metadata, struct pidtrack *tracker,
 	      pid_t pid)
 {
 	struct pidtrack_process *process = NULL;
+	int r = pidtrack_attach(tracker, pid, 0, 0, &process);
 
-	ASSERT_EQ(0, pidtrack_attach(tracker, pid, 0, 0, &process));
+	if (r) /* or it would go on meanwhile, a bomb maybe */
+		kill(-pid, SIGKILL);
+	ASSERT_EQ(0, r);
 	return process;
 }
 

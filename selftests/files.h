@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#include "children.h"
 #include "harness.h"
 
 /* Up to the end of @fd, or with @line of the first line. */
@@ -77,6 +78,8 @@ static inline const char *directory_list(const struct directory *directory)
 	int i, n = scandir(directory->path, &names, NULL, alphasort);
 	size_t size = 0;
 
+	if (sandbox_refuses("unlinkat")) /* then names stay, and nobody says */
+		harness_told(-EOPNOTSUPP, 0, "nobody");
 	text[0] = '\0';
 	for (i = 0; i < n; i++) {
 		if (strcmp(names[i]->d_name, ".") &&

@@ -231,9 +231,9 @@ static void hand_over(struct pidtrack *tracker, char **argv)
 static void take_events(struct pidtrack *tracker)
 {
 	const struct pidtrack_event *event;
-	int left = n;
+	int left = n, r = 0;
 
-	while (left > 0 && pidtrack_wait(tracker, 20000, &event) > 0) {
+	while (left > 0 && (r = pidtrack_wait(tracker, 20000, &event)) > 0) {
 		printf("event %s %s %#x %s%s\n",
 		       label_of(pidtrack_process_label(event->process)),
 		       pidtrack_event_name(event->kind),
@@ -244,7 +244,7 @@ static void take_events(struct pidtrack *tracker)
 		left -= event->flags & PIDTRACK_EVENT_LAST ? 1 : 0;
 	}
 	if (left > 0)
-		printf("missing %d\n", left);
+		printf("missing %d %d\n", left, r);
 	pidtrack_next(tracker, &event);
 }
 
@@ -262,11 +262,14 @@ static void say_readable(const struct pidtrack *tracker)
 static void say_left(void)
 {
 	int fds = 0, children = 0;
+	pid_t pid;
 
 	for (int fd = 3; fd < 1024; fd++)
 		fds += fcntl(fd, F_GETFD) >= 0;
-	while (waitpid(-1, NULL, WNOHANG) >= 0)
-		children++;
+	do {
+		pid = waitpid(-1, NULL, WNOHANG);
+		children += pid >= 0;
+	} while (pid > 0);
 	printf("left %d %d\n", fds, children);
 }
 

@@ -450,6 +450,8 @@ static void keep_in(struct __test_metadata *_metadata,
 	uint32_t stage = 0;
 	char path[64];
 
+	if (sandbox_refuses("unshare"))
+		SKIP(return, "the sandbox has no launch unshare anything");
 	ASSERT_EQ(0, pidtrack_spawn(self->tracker, &options, &process, &stage))
 	{
 		TH_LOG("at stage %s", pidtrack_stage_name(stage));

@@ -233,10 +233,12 @@ static inline void expect_nothing_kept(struct __test_metadata *_metadata,
 	pidtrack_recovery_free(recovery);
 }
 
-/* Nothing is left: no mount, no directory. */
+/* Nothing is left: no mount, no directory.  What cannot be listed stays. */
 static inline void expect_clean(struct __test_metadata *_metadata,
 				const struct room *room)
 {
+	if (sandbox_refuses("lseek"))
+		SKIP(return, "the sandbox has the library list no pins");
 	EXPECT_EQ(1, mounts_at(room->path));
 	EXPECT_FALSE(path_exists(room->pins));
 }

@@ -40,13 +40,15 @@ TEST(the_descriptor_is_readable_for_an_end_after_every_other)
 	int i, fd = pidtrack_fd(tracker);
 	struct pidtrack_process *process;
 	const struct pidtrack_event *event;
+	int r;
 
 	for (i = 0; i < 300; i++) {
 		process = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
 				     SHIM("exit", "0"));
 		ASSERT_TRUE(tracker_await(tracker));
-		while (pidtrack_next(tracker, &event) == 0)
+		while ((r = pidtrack_next(tracker, &event)) == 0)
 			ASSERT_TRUE(tracker_await(tracker));
+		ASSERT_EQ(1, r);
 		ASSERT_EVENT(event, process, PIDTRACK_EXITED,
 			     PIDTRACK_EVENT_LAST, PIDTRACK_SOURCE_WAITED, 0);
 		ASSERT_NO_EVENT(tracker);

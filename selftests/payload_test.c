@@ -227,7 +227,7 @@ TEST_F_WANTS(payload, one_given_for_the_record_is_in_that_alone, boot_id)
 	EXPECT_PAYLOAD("one", 3, self->process);
 }
 
-TEST_F_WANTS(payload, attached_from_its_record_a_process_has_it_again, boot_id)
+TEST_F_WANTS(payload, attached_from_its_record_a_process_has_it_again, numbers)
 {
 	struct pidtrack_process *again = NULL;
 	struct pidtrack_record *record;
@@ -245,7 +245,7 @@ TEST_F_WANTS(payload, attached_from_its_record_a_process_has_it_again, boot_id)
 	pidtrack_process_free(again);
 }
 
-TEST_F_WANTS(payload, a_record_without_one_gives_none, boot_id)
+TEST_F_WANTS(payload, a_record_without_one_gives_none, numbers)
 {
 	struct pidtrack_process *again = NULL;
 	struct pidtrack_record *record;

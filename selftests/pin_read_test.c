@@ -29,6 +29,8 @@ FIXTURE_SETUP(pins)
 	if (r)
 		SKIP(return, "wants CAP_SYS_ADMIN and Linux 6.14: %s",
 			   strerror(-r));
+	if (sandbox_refuses("ppoll"))
+		SKIP(return, "the sandbox has the library see no end");
 	ASSERT_EQ(0, child_start(&self->child));
 }
 
@@ -594,7 +596,7 @@ static pid_t launch_in(const struct cgroup *cgroup, int told)
 	_exit(0);
 }
 
-TEST_F(pins, by_one_of_a_reaped_launcher_its_cgroup_is_stopped)
+TEST_F_WANTS(pins, by_one_of_a_reaped_launcher_its_cgroup_is_stopped, signals)
 {
 	struct pidtrack_stop_options options =
 		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_CGROUP |

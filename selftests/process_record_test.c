@@ -54,7 +54,7 @@ static int write_record(FIXTURE_DATA(record) * self)
 
 /* ---- what is in it ---- */
 
-TEST_F_WANTS(record, it_leads_back_to_its_process, boot_id)
+TEST_F_WANTS(record, it_leads_back_to_its_process, numbers)
 {
 	struct pidtrack_record *record;
 	struct stat st;
@@ -71,13 +71,14 @@ TEST_F_WANTS(record, it_leads_back_to_its_process, boot_id)
 		     record);
 	EXPECT_TRUE(strstr(pidtrack_record_fingerprint(record), ",start=") !=
 		    NULL);
-	EXPECT_TRUE(strstr(pidtrack_record_fingerprint(record), ",exe=") !=
-		    NULL);
+	if (!sandbox_refuses("readlink"))
+		EXPECT_TRUE(strstr(pidtrack_record_fingerprint(record),
+				   ",exe=") != NULL);
 	pidtrack_record_free(record);
 }
 
 /* Attached by its number alone, this once. */
-TEST_F_WANTS(record, a_legacy_one_is_rewritten_with_full_evidence, boot_id)
+TEST_F_WANTS(record, a_legacy_one_is_rewritten_with_full_evidence, numbers)
 {
 	static const char *const endings[] = { "\n", "\n\nservices-mux-v1\n" };
 	size_t i;
@@ -148,7 +149,7 @@ TEST_F_WANTS(record,
 	struct pidtrack_record *record;
 	struct foreign foreign;
 
-	if (!works(PIDTRACK_FEATURE_EXIT_INFO))
+	if (!reaping_is_told() || !works(PIDTRACK_FEATURE_EXIT_INFO))
 		SKIP(return, "no exit info, Linux < 6.15");
 	self->shims = 2;
 	ASSERT_EQ(0, foreign_start(&foreign));
@@ -214,7 +215,7 @@ TEST_F_WANTS(record, the_label_is_the_processs_unless_another_is_given, boot_id)
 	self->shims++;
 }
 
-TEST_F_WANTS(record, of_a_zombie_it_says_exited_and_of_one_reaped_gone, boot_id)
+TEST_F_WANTS(record, of_a_zombie_it_says_exited_and_of_one_reaped_gone, numbers)
 {
 	struct pidtrack_record *record;
 
@@ -449,7 +450,8 @@ TEST_F_WANTS(record, on_a_full_or_a_read_only_one_the_record_before_stays,
 	ASSERT_EQ(0, umount(self->directory.path));
 }
 
-TEST_F_WANTS(record, beyond_a_limit_of_the_hosts_the_one_before_stays, boot_id)
+TEST_F_WANTS(record, beyond_a_limit_of_the_hosts_the_one_before_stays,
+	     boot_id_and_limits)
 {
 	struct rlimit before, limit;
 

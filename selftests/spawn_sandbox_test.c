@@ -316,7 +316,9 @@ static void launch_by_fork(struct __test_metadata *_metadata, void *arg)
 	launch_close(&launch);
 }
 
-TEST(where_clone_is_a_fork_want_of_descriptors_is_told_before_anything_runs)
+TEST_WANTS(
+	where_clone_is_a_fork_want_of_descriptors_is_told_before_anything_runs,
+	numbers)
 {
 	host_run(_metadata, launch_by_fork, NULL);
 }
@@ -442,7 +444,7 @@ static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
 	directory_remove(&directory);
 }
 
-TEST(a_record_has_the_pid_that_the_host_sees)
+TEST_WANTS(a_record_has_the_pid_that_the_host_sees, numbers)
 {
 	launch_unshared_without(_metadata, -1);
 }

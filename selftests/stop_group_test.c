@@ -226,7 +226,7 @@ static struct pidtrack_process *leaderless(struct __test_metadata *_metadata,
 	return process;
 }
 
-TEST_WANTS(a_group_whose_leader_was_reaped_ends, proc)
+TEST_WANTS(a_group_whose_leader_was_reaped_ends, proc_and_signals)
 {
 	struct pidtrack_process *process;
 	struct pidtrack *tracker;
@@ -249,7 +249,7 @@ TEST_WANTS(a_group_whose_leader_was_reaped_ends, proc)
 	family_end(_metadata, family);
 }
 
-TEST_WANTS(before_linux_6_9_nobody_knows_whose_that_group_is, proc)
+TEST_WANTS(before_linux_6_9_nobody_knows_whose_that_group_is, proc_and_signals)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);

@@ -455,7 +455,7 @@ static const char *wants_room(void)
 {
 	const char *wanting = wants_descriptors();
 
-	return wanting ? wanting : wants_proc();
+	return wanting ? wanting : wants_numbers_and_signals();
 }
 
 /* Of those no pidfd may be had in time: their numbers are, and they are ours
@@ -653,7 +653,7 @@ static int stop_ours(pid_t pid, uint32_t flags)
 	return r;
 }
 
-TEST_WANTS(we_are_never_among_them, proc)
+TEST_WANTS(we_are_never_among_them, proc_and_signals)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	pid_t host;

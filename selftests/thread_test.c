@@ -185,6 +185,8 @@ static int collect_one(struct worker *worker)
 	const struct pidtrack_event *event;
 	int r = pidtrack_wait(worker->tracker, awhile_ms(), &event);
 
+	if (r < 0)
+		return r;
 	if (r != 1 || event->process != worker->process ||
 	    event->kind != PIDTRACK_EXITED ||
 	    event->flags != PIDTRACK_EVENT_LAST)

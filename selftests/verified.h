@@ -209,6 +209,13 @@ static inline uint32_t evidence_expected(void)
 					       BOOT | PID | START;
 }
 
+/* Whether a process is found by its inode, whatever number it has here. */
+static inline bool inode_leads_to_it(void)
+{
+	return works(PIDTRACK_FEATURE_PIDFS) &&
+	       works(PIDTRACK_FEATURE_HANDLE_OPEN);
+}
+
 /* All kinds of records of one process, live when they are taken. */
 struct records {
 	struct pidtrack_record *native;

@@ -217,7 +217,7 @@ static void verify_without_statx(struct __test_metadata *_metadata, void *arg)
 	shim_end(_metadata, &shim, LIVE);
 }
 
-TEST_WANTS(without_statx_as_much_is_proven, boot_id)
+TEST_WANTS(without_statx_as_much_is_proven, numbers)
 {
 	int errors[] = { ENOSYS, EPERM };
 	size_t i;
@@ -428,7 +428,7 @@ static void check_from_outside(struct __test_metadata *_metadata, bool handles)
 	EXPECT_LT(pidtrack_record_pid(record), 100);
 	if (!handles)
 		ASSERT_EQ(0, seccomp_refuse(SYS_open_by_handle_at, EPERM));
-	if (handles && works(PIDTRACK_FEATURE_HANDLE_OPEN)) {
+	if (handles && inode_leads_to_it()) {
 		EXPECT_PROOF(PIDTRACK_VERDICT_SAME, BOOT | INODE, tracker,
 			     record);
 		ASSERT_EQ(0, pidtrack_attach_record(tracker, record, 0,
