@@ -356,8 +356,11 @@ static int do_compare(struct pidtrack *tracker, void *argument)
 	if (r < 0)
 		return r;
 	pt_fingerprint_compare(&recorded, &found, comparison);
-	if (comparison->verdict == PIDTRACK_VERDICT_SAME &&
-	    sys_ppoll_now(&ended) > 0)
+	if (comparison->verdict == PIDTRACK_VERDICT_SAME)
+		r = sys_ppoll_now(&ended);
+	if (r < 0)
+		return r;
+	if (r > 0)
 		comparison->verdict = PIDTRACK_VERDICT_EXITED;
 	PROBE4(verdict, question->process->pid, comparison->verdict,
 	       comparison->evidence, comparison->reason);
