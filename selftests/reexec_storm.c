@@ -297,6 +297,9 @@ int main(int argc, char **argv)
 
 	if (argc > 3 && !strcmp(argv[1], "shim"))
 		return be_shim(argv);
+	if (first && ((argc > 1 && atoi(argv[1]) <= 0) ||
+		      (argc > 2 && atoi(argv[2]) <= 0)))
+		errx(2, "usage: reexec_storm [IMAGES [SHIMS]]");
 	if (first)
 		find_storm();
 	storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE, MAP_SHARED,

@@ -664,6 +664,15 @@ static const char *refused(enum storm_mode mode)
 	return NULL;
 }
 
+static bool is_mode(const char *word)
+{
+	int mode = 0;
+
+	while (mode < STORM_MODES && strcmp(word, mode_names[mode]) != 0)
+		mode++;
+	return mode < STORM_MODES;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t kills = argc > 1 ? (uint32_t)atoi(argv[1]) : 25;
@@ -676,6 +685,11 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "shim"))
 		return be_shim((uint32_t)atoi(argv[2]));
+	if (kills == 0 || (argc > 2 && !is_mode(argv[2]))) {
+		fputs("usage: sigkill_storm [KILLS [pins|store|records]]\n",
+		      stderr);
+		return 2;
+	}
 	storm_self = argv[0];
 	atexit(remove_room);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

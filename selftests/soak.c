@@ -562,6 +562,10 @@ int main(int argc, char **argv)
 		find_memory();
 		return soak_host((uint32_t)atoi(argv[2]));
 	}
+	if (argc > 2 || (argc > 1 && atol(argv[1]) <= 0)) {
+		fputs("usage: soak [SECONDS]\n", stderr);
+		return 2;
+	}
 	status = play(argc > 1 ? atol(argv[1]) : 30);
 	fflush(NULL);
 	_exit(status); /* LeakSanitizer wants its children where it is */

@@ -117,8 +117,12 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	tracker = begin(time_ms);
 	n = launch_all(tracker, argv);
-	if (n == 0)
+	if (n == 0) {
+		fputs("usage: init_host [-t MS] PROGRAM [ARGUMENT...] "
+		      "[-- PROGRAM [ARGUMENT...]]...\n",
+		      stderr);
 		return HOST_USAGE;
+	}
 	while (n > 0)
 		n -= await_one(tracker);
 	printf("orphans %llu\n", (unsigned long long)await_orphans(tracker));
