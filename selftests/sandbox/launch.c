@@ -626,6 +626,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	cell = cell_of(argv[1], false);
+	errno = EPERM;
+	if (cell.alone && cell.call && cell.call->number == SYS_clone3 &&
+	    cell.error != ENOSYS)
+		not_here("threads of the tests, whose libc has it or ENOSYS");
 	load(&cell);
 	enter_namespaces(&cell);
 	limit(RLIMIT_NOFILE, cell.files);
