@@ -356,8 +356,9 @@ static int do_compare(struct pidtrack *tracker, void *argument)
 	if (r < 0)
 		return r;
 	pt_fingerprint_compare(&recorded, &found, comparison);
-	if (comparison->verdict == PIDTRACK_VERDICT_SAME)
-		r = sys_ppoll_now(&ended);
+	r = comparison->verdict == PIDTRACK_VERDICT_SAME ?
+		    sys_ppoll_now(&ended) :
+		    0;
 	if (r < 0)
 		return r;
 	if (r > 0)
