@@ -357,7 +357,8 @@ const char *pidtrack_stage_name(uint32_t stage);
  *
  * A launch that changes ids or capabilities keeps the host as dumpable as it
  * was; PR_SET_DUMPABLE called by another thread meanwhile may be undone.  Where
- * a sandbox does not tell how it was, by prctl(2), there is no such launch.
+ * a sandbox refuses prctl(2), to tell that or to restore it, there is no such
+ * launch.
  *
  * Linux 5.4; without clone3 (5.3, often refused by seccomp) by clone(2), then
  * the child moves itself into its cgroup.
