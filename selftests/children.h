@@ -415,7 +415,6 @@ static inline const char *wants_proc(void)
 	if (sandbox_refuses("openat") || sandbox_refuses("read") ||
 	    sandbox_refuses("getpid"))
 		return "the sandbox has the library not read /proc";
-
 	return access("/proc/self/stat", R_OK) ? "no /proc is mounted here" :
 						 NULL;
 }
