@@ -586,6 +586,17 @@ TEST_WANTS(no_table_is_copied_up_to_those_that_are_far, far_descriptors)
 	launch_close(&launch);
 }
 
+/* The first of those that are far is the end for writing; returns the other. */
+static int far_pipe(struct __test_metadata *_metadata)
+{
+	int ends[2];
+
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(FAR, dup3(ends[1], FAR, O_CLOEXEC));
+	close(ends[1]);
+	return ends[0];
+}
+
 /* What the host sent is not left behind, or a pipe would never end. */
 TEST_WANTS(what_was_sent_to_one_that_failed_is_closed, descriptors)
 {
@@ -594,16 +605,14 @@ TEST_WANTS(what_was_sent_to_one_that_failed_is_closed, descriptors)
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"), .fds = fds,
 				       .n_fds = 10);
 	struct launch launch = LAUNCH_NULL;
-	int ends[2];
+	int end;
 	char byte;
 
 	if (sandbox_refuses("unshare"))
 		SKIP(return, "the sandbox has no launch unshare anything");
 	fars_open(_metadata, &launch);
 	fars_make(_metadata, fds);
-	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	ASSERT_EQ(FAR, dup3(ends[1], FAR, O_CLOEXEC));
-	close(ends[1]);
+	end = far_pipe(_metadata);
 	/* refused where it would make its table its own */
 	ASSERT_EQ(0, seccomp_refuse(SYS_close_range, EPERM));
 	ASSERT_EQ(0, seccomp_refuse(SYS_unshare, EMFILE));
@@ -613,8 +622,8 @@ TEST_WANTS(what_was_sent_to_one_that_failed_is_closed, descriptors)
 		launch_fails(_metadata, &launch, &options, -EMFILE,
 			     PIDTRACK_STAGE_FDS);
 	fars_close(fds);
-	EXPECT_EQ(0, read(ends[0], &byte, 1));
-	close(ends[0]);
+	EXPECT_EQ(0, read(end, &byte, 1));
+	close(end);
 	launch_close(&launch);
 }
 
@@ -626,20 +635,18 @@ TEST_WANTS(what_cannot_be_received_is_closed, far_descriptors)
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"), .fds = fds,
 				       .n_fds = 10);
 	struct launch launch = LAUNCH_NULL;
-	int ends[2];
+	int end;
 	char byte;
 
 	fars_open(_metadata, &launch);
 	fars_make(_metadata, fds);
-	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
-	ASSERT_EQ(FAR, dup3(ends[1], FAR, O_CLOEXEC));
-	close(ends[1]);
+	end = far_pipe(_metadata);
 	ASSERT_EQ(0, seccomp_refuse(SYS_recvmsg, EPERM));
 	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options));
 	EXPECT_EQ(0, launch_wait(_metadata, &launch));
 	fars_close(fds);
-	EXPECT_EQ(0, read(ends[0], &byte, 1));
-	close(ends[0]);
+	EXPECT_EQ(0, read(end, &byte, 1));
+	close(end);
 	launch_close(&launch);
 }
 
