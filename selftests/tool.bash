@@ -357,6 +357,10 @@ run_tests() {
 	fi
 
 	mapfile -t names < <(grep -o '^test_[a-z0-9_]*' "$SELF")
+	if [[ $# != 0 && " ${names[*]} " != *" $1 "* ]]; then
+		echo "${0##*/}: no test is called $1" >&2
+		exit 2
+	fi
 	[[ $# == 0 ]] || names=("$1")
 	directory=
 	trap 'rm -rf "$directory"' EXIT
