@@ -11,7 +11,8 @@
  *
  * This program is the driver, which is the first process of a pid namespace of
  * few numbers, so that they soon are others'; and the hosts.  Whatever becomes
- * of it, nothing outlives it.  Says what came of it as TAP.
+ * of it, nothing outlives it.  Says what came of it as TAP, with the figures of
+ * soak.h.
  */
 #include "soak.h"
 
