@@ -74,6 +74,14 @@ static int enter_cgroup(struct pt_child *child)
 	return r;
 }
 
+/* -EREMOTE without one: then we are in another pid namespace than the host. */
+static pid_t get_parent(void)
+{
+	pid_t parent = sys_getppid();
+
+	return parent ? parent : -EREMOTE;
+}
+
 /* Whether the host lives: 0; -ESRCH if not, or why that is not seen. */
 static int check_host(const struct pt_child *child)
 {
@@ -88,10 +96,9 @@ static int check_host(const struct pt_child *child)
 		r = sys_ppoll_now(&host);
 		return r > 0 ? -ESRCH : r;
 	}
-	parent = sys_getppid();
-	/* without a parent we are in another pid namespace than the host */
-	if (parent == 0)
-		return -EREMOTE;
+	parent = get_parent();
+	if (parent < 0)
+		return parent;
 	return parent == child->host ? 0 : -ESRCH;
 }
 
@@ -141,16 +148,18 @@ static int keep_self(struct pt_child *child)
 
 static int publish(struct pt_child *child)
 {
-	pid_t pid = child->report->pid;
+	pid_t pid = child->report->pid, parent;
 
 	if (!child->publish)
 		return 0;
-	/* without a parent we are in another pid namespace than the host */
-	if (pid == 0 && sys_getppid() == 0)
-		return -EREMOTE;
+	if (pid == 0) {
+		parent = get_parent();
+		if (parent < 0)
+			return parent;
+		pid = sys_getpid();
+	}
 	return child->publish(child->publish_argument,
-			      child->fds.specials[PT_SPECIAL_PUBLISH],
-			      pid > 0 ? pid : sys_getpid());
+			      child->fds.specials[PT_SPECIAL_PUBLISH], pid);
 }
 
 static int set_limits(struct pt_child *child)

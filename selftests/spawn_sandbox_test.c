@@ -428,6 +428,29 @@ TEST(who_cannot_see_whether_we_live_is_not_bound_to_us)
 	host_run(_metadata, launch_none_into_unshared, NULL);
 }
 
+static void launch_none_without_parent(struct __test_metadata *_metadata,
+				       void *arg)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .parent_death_signal = SIGKILL);
+	struct launch launch = LAUNCH_NULL;
+
+	(void)arg;
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, EPERM));
+	ASSERT_EQ(0, seccomp_refuse(SYS_getppid, EACCES));
+	EXPECT_EQ(-EACCES, launch_spawn(_metadata, &launch, &options));
+	EXPECT_STREQ("bind", pidtrack_stage_name(launch.stage));
+	launch_close(&launch);
+}
+
+/* Where that is not told, it is no word of our death. */
+TEST(where_no_parent_is_told_the_launch_says_so)
+{
+	host_run(_metadata, launch_none_without_parent, NULL);
+}
+
 static void launch_unshared_without(struct __test_metadata *_metadata, int nr)
 {
 	struct directory directory;
