@@ -22,18 +22,6 @@
 
 /* ---- whether it can be done, by trying ---- */
 
-/* What lists our threads, or /proc, lists both. */
-static int try_list(void)
-{
-	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
-	CLEANUP(fd_closep) int fd = -1;
-
-	fd = sys_open(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd == -ENOENT ? -EOPNOTSUPP : fd;
-	return pt_pids_list(&pids, fd);
-}
-
 static int try_hold(void)
 {
 	CLEANUP(fd_closep) int fd = -1;
@@ -52,7 +40,7 @@ static int try_all(const struct pt_place *place, uint32_t policy)
 
 	if (!place->numbers)
 		return -EOPNOTSUPP;
-	r = try_list();
+	r = pt_pids_try();
 	if (r >= 0)
 		r = try_hold();
 	if (r >= 0 && policy == PIDTRACK_ORPHANS_DESCENDANTS)

@@ -133,6 +133,18 @@ int pt_pids_list(struct pt_pids *pids, int fd)
 	return r < 0 ? r : n;
 }
 
+int pt_pids_try(void)
+{
+	CLEANUP(pt_pids_done) struct pt_pids pids = { 0 };
+	CLEANUP(fd_closep) int fd = -1;
+
+	/* what lists our threads, or /proc, lists both */
+	fd = sys_open(AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd == -ENOENT ? -EOPNOTSUPP : fd;
+	return pt_pids_list(&pids, fd);
+}
+
 int pt_pids_in_directory(struct pt_pids *pids, const char *path)
 {
 	CLEANUP(fd_closep) int fd = -1;

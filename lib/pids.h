@@ -53,6 +53,14 @@ struct pt_number {
 int pt_pids_read(struct pt_pids *pids, int fd, struct pt_number *rest);
 int pt_pids_list(struct pt_pids *pids, int fd);
 
+/*
+ * Whether threads and processes can be listed, by trying.
+ *
+ * Return: 0 or more; -EOPNOTSUPP without /proc; what a sandbox refuses
+ * getdents64(2) with; -EMFILE and the like.
+ */
+int pt_pids_try(void);
+
 /* Adds the threads of a process. */
 int pt_pids_threads(struct pt_pids *threads, pid_t pid);
 

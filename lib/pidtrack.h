@@ -627,8 +627,9 @@ struct pidtrack_stop_options {
  *         -EOPNOTSUPP if there is no /proc, for GROUP and TREE: then nothing
  *         was begun; what a sandbox refuses timerfd_settime(2) with, for no
  *         further step would be taken, or with GROUP, TREE and CGROUP
- *         epoll_ctl(2) or epoll_wait(2), or with GROUP getpgid(2): nothing was
- *         sent; -ENOMEM, -EMFILE and the like; -EBUSY, -ECHILD.
+ *         epoll_ctl(2) or epoll_wait(2), or with GROUP and TREE getdents64(2),
+ *         or with GROUP getpgid(2): nothing was sent; -ENOMEM, -EMFILE and the
+ *         like; -EBUSY, -ECHILD.
  *
  * Linux 5.4; whole groups at once since 6.9, cgroups since 5.14.
  */

@@ -309,7 +309,7 @@ static int check_group(struct pt_tree *tree)
 {
 	int ours, r;
 
-	/* refused, nobody would be found, nor ourselves among them */
+	/* refused, it would be nobody's */
 	ours = sys_getpgid(0);
 	if (ours < 0)
 		return ours;
@@ -369,11 +369,15 @@ static int check_numbers(struct pt_tree *tree, const struct pt_place *place)
 		return is_gone(tree) ? -ESRCH : -EREMOTE;
 	if (!place->numbers)
 		return -EOPNOTSUPP;
+	/* refused, nobody would be found, nor ourselves among them */
+	r = pt_pids_try();
+	if (r < 0 && !pt_sweep_is_short(r))
+		return r;
 	tree->listed = pt_pids_lists_children();
 	if (tree->flags & PIDTRACK_STOP_GROUP)
 		r = check_group(tree);
-	else if (is_gone(tree))
-		r = -ESRCH;
+	else
+		r = is_gone(tree) ? -ESRCH : 0;
 	return r;
 }
 

@@ -441,6 +441,14 @@ static inline const char *wants_proc_and_signals(void)
 	return wanting ? wanting : wants_signals();
 }
 
+/* Who descends from whom, and can be sent a signal. */
+static inline const char *wants_listing(void)
+{
+	return sandbox_refuses("getdents64") ?
+		       "the sandbox has the library list nobody" :
+		       wants_proc_and_signals();
+}
+
 /* The limit of the sizes of files: beyond it a write is a signal. */
 static inline const char *wants_limits(void)
 {

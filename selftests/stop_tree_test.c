@@ -641,7 +641,7 @@ TEST_WANTS(the_tree_of_somebody_elses_child_ends, proc)
 static int stop_ours(pid_t pid, uint32_t flags)
 {
 	struct pidtrack_process *process;
-	struct pidtrack *tracker;
+	struct pidtrack *tracker = NULL;
 	int r = pidtrack_new(NULL, &tracker);
 
 	if (!r)
@@ -653,7 +653,7 @@ static int stop_ours(pid_t pid, uint32_t flags)
 	return r;
 }
 
-TEST_WANTS(we_are_never_among_them, proc_and_signals)
+TEST_WANTS(we_are_never_among_them, listing)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	pid_t host;
@@ -666,6 +666,33 @@ TEST_WANTS(we_are_never_among_them, proc_and_signals)
 	ASSERT_EQ(host, waitpid(host, &status, 0));
 	EXPECT_EQ(EDEADLK << 8, status);
 	EXPECT_EQ(-EDEADLK, stop_ours(getpid(), TREE));
+}
+
+/* Nor where nobody could be found, and so not ourselves. */
+static void stop_ours_unlisted(struct __test_metadata *_metadata,
+			       uint32_t flags, int error)
+{
+	pid_t host = fork();
+	int status;
+
+	if (!host) {
+		ASSERT_EQ(0, seccomp_refuse(SYS_getdents64, error));
+		EXPECT_EQ(-error, stop_ours(getppid(), flags));
+		_exit(0);
+	}
+	ASSERT_EQ(host, waitpid(host, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+TEST_WANTS(where_nobody_can_be_listed_nobody_is_stopped, listing)
+{
+	static const int refusals[] = { ENOSYS, EPERM };
+
+	pidtrack_free(tracker_start(_metadata, 0)); /* there can be one */
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		stop_ours_unlisted(_metadata, TREE, refusals[i]);
+		stop_ours_unlisted(_metadata, PIDTRACK_STOP_GROUP, refusals[i]);
+	}
 }
 
 static void stranger_lives(struct __test_metadata *_metadata, uint32_t flags,
