@@ -399,6 +399,7 @@ int pt_spawn(struct pt_launchpad *pad,
 	int r;
 
 	prepare_specials(&attempt, publish, keep);
+	memset(pad->report, 0, sizeof(*pad->report));
 
 	*reterr_stage = PIDTRACK_STAGE_CAPS;
 	if (options->caps) {

@@ -961,6 +961,39 @@ TEST_HOLD(a_label_is_kept_once)
 	await_stored(_metadata, self, 0);
 }
 
+/* One that has no child has nothing to let go there. */
+static void launch_none_beside_web(struct __test_metadata *_metadata,
+				   struct life *life)
+{
+	struct pidtrack *tracker = tracker_of(_metadata, life);
+	struct pidtrack_process *web = start_web(_metadata, tracker, life);
+	struct pidtrack_process *none = NULL;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"),
+				       .flags = PIDTRACK_SPAWN_KEEP |
+						PIDTRACK_SPAWN_UID,
+				       .label = "web", .uid = geteuid());
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_prctl, EPERM));
+	EXPECT_EQ(-EPERM, pidtrack_spawn(tracker, &options, &none, NULL));
+	EXPECT_NULL(none);
+	say(_metadata, life, 0);
+	ASSERT_EXITED(tracker, web, 7 << 8);
+	pidtrack_free(tracker);
+}
+
+TEST_HOLD(a_launch_that_fails_at_once_takes_nobody_from_it)
+{
+	struct life life = live(_metadata, self, launch_none_beside_web);
+
+	hear(_metadata, &life);
+	hear(_metadata, &life);
+	EXPECT_EQ(1, stored_count(_metadata, self));
+	gate_open(&self->gate);
+	life_end(_metadata, &life);
+	await_stored(_metadata, self, 0);
+}
+
 static void lose_the_store(struct __test_metadata *_metadata, struct life *life)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
