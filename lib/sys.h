@@ -853,12 +853,16 @@ static inline int sys_rename(int dir, const char *from, const char *to,
 	return pt_sys_result(syscall(SYS_renameat2, dir, from, dir, to, flags));
 }
 
-/* Whether there is something now; without libc's cancellation. */
+/*
+ * Whether there is something now; without libc's cancellation.  A signal that
+ * interrupts it does so when it has looked, and found nothing.
+ */
 static inline int sys_ppoll_now(struct pollfd *fd)
 {
 	struct timespec now = { 0, 0 };
+	int r = pt_sys_result(syscall(SYS_ppoll, fd, 1, &now, NULL, 0));
 
-	return pt_sys_result(syscall(SYS_ppoll, fd, 1, &now, NULL, 0));
+	return r == -EINTR ? 0 : r;
 }
 
 /* The same for at most @ms milliseconds. */

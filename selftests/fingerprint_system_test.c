@@ -3,6 +3,8 @@
  * What live and ended processes are known by, and that no other is ever taken
  * for one of them, not even one that has its number.
  */
+#include <sys/time.h>
+
 #include "tracked.h"
 
 struct text {
@@ -106,6 +108,37 @@ static struct text essence(struct text text)
 	if (hint)
 		*hint = '\0';
 	return text;
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+/* A host that is told of all kinds of things by signals. */
+TEST_WANTS(a_signal_amid_a_comparison_is_no_answer, boot_id)
+{
+	const struct sigaction action = { .sa_handler = count_signal };
+	const struct timeval often = { .tv_usec = 1000 };
+	const struct itimerval begin = { often, often }, end = { 0 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+	struct text live;
+
+	process = shim_start_at(_metadata, tracker, &gate, 0);
+	live = fingerprint(_metadata, process);
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &begin, NULL));
+	while (signals < 500) /* one in twenty comes in ppoll(2) */
+		EXPECT_VERDICT(PIDTRACK_VERDICT_SAME, process, &live);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &end, NULL));
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 0);
+	pidtrack_free(tracker);
 }
 
 TEST_WANTS(a_shims_fingerprint_is_the_same_in_life_and_death, boot_id)
