@@ -226,12 +226,12 @@ static int make_ended(int *ret_pidfd)
  * However often that is interrupted: it is only just ending.  Others may have
  * been first; its number can be another child's by now.
  */
-static void reap_ended(int pidfd)
+static void reap_ended(int by, int id)
 {
 	int r;
 
 	do
-		r = sys_waitid(PT_P_PIDFD, pidfd, NULL, WEXITED | __WALL);
+		r = sys_waitid(by, id, NULL, WEXITED | __WALL);
 	while (r == -EINTR);
 }
 
@@ -240,7 +240,7 @@ static int try_exit_info(int pidfd)
 	struct pt_pidfd_info told;
 	int r;
 
-	reap_ended(pidfd);
+	reap_ended(PT_P_PIDFD, pidfd);
 	r = sys_pidfd_info(pidfd, PT_PIDFD_INFO_EXIT, &told);
 	if (r < 0)
 		return r;
@@ -262,7 +262,7 @@ static int try_xattr(int pidfd)
 		r = sys_get_xattr(pidfd, name, &byte, 1);
 	if (r >= 0)
 		r = sys_remove_xattr(pidfd, name);
-	reap_ended(pidfd);
+	reap_ended(PT_P_PIDFD, pidfd);
 	return MIN(r, 0);
 }
 
@@ -277,7 +277,7 @@ static int on_ended(int (*probe)(int pidfd))
 	if (r < 0)
 		return r;
 	if (fd < 0) { /* an emulator's, that knows no pidfds */
-		sys_waitid(P_PID, r, NULL, WEXITED | __WALL);
+		reap_ended(P_PID, r);
 		return -EOPNOTSUPP;
 	}
 	r = probe(fd);
