@@ -10,7 +10,8 @@
 /*
  * How many launches are under way, and what it was before the first of them:
  * what a later one would find may be another one's doing.  One word, so that no
- * lock can be left locked in a child of fork(), which it tells by the pid.
+ * lock can be left locked in a child of fork(), where the word is 0.  By its
+ * pid a child is not told for certain: in a pid namespace it may have ours.
  *
  * Only the last may restore it.  As long as any child runs on our memory with
  * the ids of somebody else, this is what keeps that one from tracing it.
@@ -19,9 +20,27 @@
 #define COUNT_MASK (BIT(23) - 1)
 #define CHANGING BIT(23) /* by one of them; the others wait */
 #define WAS_SHIFT 24	 /* 8 bits: PR_GET_DUMPABLE */
-#define PID_SHIFT 32
 
-static _Atomic uint64_t launches;
+static _Atomic uint64_t *_Atomic launches; /* for the life of this process */
+
+static int get_ready(void)
+{
+	const size_t size = sizeof(*launches);
+	_Atomic uint64_t *before = NULL;
+	void *memory = NULL;
+	int r;
+
+	if (launches)
+		return 0;
+	r = sys_map(size, MAP_PRIVATE, &memory);
+	if (!memory)
+		return r;
+	r = sys_wipe_on_fork(memory, size);
+	if (r < 0 ||
+	    !atomic_compare_exchange_strong(&launches, &before, memory))
+		sys_unmap(memory, size); /* or another thread was first */
+	return r;
+}
 
 /* What it is; if it is to be restored, only where that may be done. */
 static int look_at_dumpable(void)
@@ -36,48 +55,46 @@ static int look_at_dumpable(void)
 }
 
 /* Nobody has ids of others on our memory, nor will have until this is done. */
-static int begin_first(uint64_t pid)
+static int begin_first(void)
 {
 	int was = look_at_dumpable();
 
-	atomic_store(&launches, was < 0 ? 0 :
-					  pid << PID_SHIFT |
-						  (uint64_t)was << WAS_SHIFT |
-						  COUNT_ONE);
+	atomic_store(launches,
+		     was < 0 ? 0 : (uint64_t)was << WAS_SHIFT | COUNT_ONE);
 	return MIN(was, 0);
 }
 
 int pt_dumpable_hold(void)
 {
-	const uint64_t pid = (uint64_t)sys_getpid();
 	uint64_t before, after;
+	int r;
 
+	r = get_ready();
+	if (r < 0)
+		return r;
 	do {
-		before = atomic_load(&launches);
-		while (before >> PID_SHIFT == pid && before & CHANGING) {
+		before = atomic_load(launches);
+		while (before & CHANGING) {
 			sched_yield();
-			before = atomic_load(&launches);
+			before = atomic_load(launches);
 		}
-		if (before >> PID_SHIFT == pid && before & COUNT_MASK)
-			after = before + COUNT_ONE;
-		else
-			after = pid << PID_SHIFT | CHANGING;
-	} while (!atomic_compare_exchange_strong(&launches, &before, after));
-	return after & CHANGING ? begin_first(pid) : 0;
+		after = before & COUNT_MASK ? before + COUNT_ONE : CHANGING;
+	} while (!atomic_compare_exchange_strong(launches, &before, after));
+	return after & CHANGING ? begin_first() : 0;
 }
 
 void pt_dumpable_restore(void)
 {
-	uint64_t before = atomic_load(&launches), after;
+	uint64_t before = atomic_load(launches), after;
 
 	do {
 		after = (before & COUNT_MASK) == 1 ? before | CHANGING :
 						     before - COUNT_ONE;
-	} while (!atomic_compare_exchange_strong(&launches, &before, after));
+	} while (!atomic_compare_exchange_strong(launches, &before, after));
 
 	if (!(after & CHANGING))
 		return;
 	if ((after >> WAS_SHIFT & 0xff) == 1)
 		sys_prctl(PR_SET_DUMPABLE, 1, 0);
-	atomic_store(&launches, 0);
+	atomic_store(launches, 0);
 }

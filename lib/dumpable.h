@@ -12,8 +12,8 @@
  * Around each launch that changes ids; launches of several threads may overlap.
  * Any thread.
  *
- * Return: 0; prctl(2)'s errno where it is refused: nothing is held then, and
- * nothing to be restored.
+ * Return: 0; prctl(2)'s errno where it is refused; -ENOMEM, and what madvise(2)
+ * is refused with: nothing is held then, and nothing to be restored.
  */
 int pt_dumpable_hold(void);
 void pt_dumpable_restore(void);

@@ -356,9 +356,10 @@ const char *pidtrack_stage_name(uint32_t stage);
  *         killed before it could execute; else the kernel's error of the stage.
  *
  * A launch that changes ids or capabilities keeps the host as dumpable as it
- * was; PR_SET_DUMPABLE called by another thread meanwhile may be undone.  Where
- * a sandbox refuses prctl(2), to tell that or to restore it, there is no such
- * launch.
+ * was; PR_SET_DUMPABLE called by another thread meanwhile may be undone, and so
+ * may be what its change of ids did, and a fork(2) meanwhile makes a child that
+ * is not dumpable.  Where a sandbox refuses prctl(2), to tell that or to
+ * restore it, or madvise(2), there is no such launch.
  *
  * Linux 5.4; without clone3 (5.3, often refused by seccomp) by clone(2), then
  * the child moves itself into its cgroup.

@@ -212,6 +212,76 @@ TEST(launches_as_another_user_leave_the_host_dumpable)
 	close(shared.options.program_fd);
 }
 
+static int launch_in_copy(struct shared *shared)
+{
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+
+	if (getpid() != 1 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
+	    pidtrack_new(NULL, &tracker) < 0 ||
+	    pidtrack_spawn(tracker, &shared->options, &process, NULL) < 0 ||
+	    pidtrack_wait(tracker, -1, &event) != 1)
+		return 2;
+	pidtrack_free(tracker);
+	return prctl(PR_GET_DUMPABLE) == 1 ? 0 : 1;
+}
+
+static void launch_beside_copy(struct __test_metadata *_metadata, void *arg)
+{
+	struct shared *shared = arg;
+	uint64_t id, copys_id;
+	pthread_t thread;
+	pid_t copy;
+	int status;
+
+	ASSERT_EQ(1, getpid());
+	ASSERT_EQ(1, prctl(PR_GET_DUMPABLE));
+	shared->listener = seccomp_stop_exec();
+	if (shared->listener < 0)
+		SKIP(return, "no listeners of seccomp (Linux 5.5)");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, launch_as_nobody, shared));
+	ASSERT_GT(seccomp_stopped(shared->listener, &id), 0);
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	copy = fork();
+	if (!copy)
+		_exit(launch_in_copy(shared));
+	ASSERT_GT(seccomp_stopped(shared->listener, &copys_id), 0);
+	ASSERT_EQ(0, seccomp_go(shared->listener, copys_id));
+	ASSERT_EQ(copy, waitpid(copy, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, seccomp_go(shared->listener, id));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	close(shared->listener);
+}
+
+static void be_process_1(struct __test_metadata *_metadata, void *arg)
+{
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	host_run(_metadata, launch_beside_copy, arg);
+}
+
+/* In a pid namespace of its own it has the pid of us, if we have one, too. */
+TEST(a_copy_of_the_host_amid_a_launch_knows_nothing_of_it)
+{
+	struct shared shared = {
+		.metadata = _metadata,
+		.options = PIDTRACK_SPAWN_OPTIONS(
+				.argv = SHIM("exit", "0"),
+				.flags = PIDTRACK_SPAWN_UID |
+					 PIDTRACK_SPAWN_PROGRAM_FD,
+				.uid = NOBODY),
+	};
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	SKIP_WITHOUT_PID_NAMESPACES();
+	shared.options.program_fd = open(shim_path(), O_PATH | O_CLOEXEC);
+	ASSERT_GE(shared.options.program_fd, 0);
+	host_run(_metadata, be_process_1, &shared);
+	close(shared.options.program_fd);
+}
+
 TEST(a_host_that_is_not_dumpable_stays_so)
 {
 	struct pidtrack_spawn_options options =
