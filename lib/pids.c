@@ -218,9 +218,10 @@ int pt_pids_children(struct pt_pids *pids, pid_t pid)
 	return r;
 }
 
-bool pt_pids_is_still(pid_t pid)
+bool pt_pids_is_still(pid_t pid, bool *ret_wait)
 {
 	CLEANUP(pt_pids_done) struct pt_pids threads = { 0 };
+	bool still = true;
 
 	if (pt_pids_threads(&threads, pid) < 0)
 		return true;
@@ -232,8 +233,10 @@ bool pt_pids_is_still(pid_t pid)
 		task_path(&path, pid, threads.at[i], "/stat");
 		if (pt_procfs_read(path.start, text, sizeof(text)) >= 0 &&
 		    pt_procfs_parse_stat(text, &stat) >= 0 &&
-		    !strchr("TtZXD", stat.state))
-			return false;
+		    !strchr("TtZXD", stat.state)) {
+			still = false;
+			*ret_wait |= stat.state == 'R';
+		}
 	}
-	return true;
+	return still;
 }

@@ -73,7 +73,10 @@ bool pt_pids_lists_children(void);
 /* Adds the children of all threads of a process.  Linux 3.5. */
 int pt_pids_children(struct pt_pids *pids, pid_t pid);
 
-/* Whether no thread of a process runs or will, until somebody continues it. */
-bool pt_pids_is_still(pid_t pid);
+/*
+ * Whether no thread of a process runs or will, until somebody continues it.
+ * @ret_wait is set where one does that has, or waits for, a processor.
+ */
+bool pt_pids_is_still(pid_t pid, bool *ret_wait);
 
 #endif

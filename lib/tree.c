@@ -172,14 +172,16 @@ static void stop_running(struct pt_tree *tree)
 	}
 }
 
-static uint32_t count_running(const struct pt_tree *tree)
+/* @ret_wait: whether one of them has, or waits for, a processor */
+static uint32_t count_running(const struct pt_tree *tree, bool *ret_wait)
 {
 	uint32_t n = 0;
 
+	*ret_wait = false;
 	for (const struct pt_member *member = &tree->root; member;
 	     member = member->next)
 		n += member->frozen && !pt_pidfd_ended(member->pidfd) &&
-		     !pt_pids_is_still(member->pid);
+		     !pt_pids_is_still(member->pid, ret_wait);
 	return n;
 }
 
@@ -188,24 +190,25 @@ static uint32_t count_running(const struct pt_tree *tree)
  * another, whom nobody would know for its child any more.  So all are stopped
  * first, until a sweep finds nobody who is not; SIGSTOP cannot be caught, but
  * takes effect only when the process comes to it, which on a busy machine takes
- * its time: as long as there is progress, it is waited for.
+ * its time: as long as there is progress, or one has no processor, it is waited
+ * for.
  */
 static void freeze(struct pt_tree *tree)
 {
 	int64_t now_ns = sys_now_ns(), end_ns = now_ns + FREEZE_NS, still_ns;
 	uint32_t running = 0, before;
-	bool found;
+	bool found, wait;
 
 	still_ns = now_ns + STILL_NS;
 	do {
 		stop_running(tree);
 		before = running;
-		running = count_running(tree);
+		running = count_running(tree, &wait);
 		if (running > 0)
 			sys_sched_yield();
 		found = pt_sweep(tree);
 		now_ns = sys_now_ns();
-		if (found || running != before)
+		if (found || running != before || wait)
 			still_ns = now_ns + STILL_NS;
 	} while ((found || running > 0) && now_ns < MIN(still_ns, end_ns));
 }

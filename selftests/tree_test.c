@@ -161,14 +161,32 @@ TEST(a_process_that_was_stopped_is_still_and_else_it_is_not)
 {
 	struct family *family = family_make(_metadata);
 	pid_t root = family_start(family, 0, 0);
+	bool wants_processor = false;
 	int status;
 
 	family_await(_metadata, family, 1);
-	EXPECT_FALSE(pt_pids_is_still(root));
+	EXPECT_FALSE(pt_pids_is_still(root, &wants_processor));
 	kill(root, SIGSTOP);
 	ASSERT_EQ(root, waitpid(root, &status, WUNTRACED));
-	EXPECT_TRUE(pt_pids_is_still(root));
+	wants_processor = false;
+	EXPECT_TRUE(pt_pids_is_still(root, &wants_processor));
+	EXPECT_FALSE(wants_processor);
 	family_end(_metadata, family);
+}
+
+TEST(one_that_runs_or_would_wants_a_processor)
+{
+	bool wants_processor = false;
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			;
+	ASSERT_GT(pid, 0);
+	EXPECT_FALSE(pt_pids_is_still(pid, &wants_processor));
+	EXPECT_TRUE(wants_processor);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
 TEST_HARNESS_MAIN
