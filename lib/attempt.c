@@ -107,20 +107,29 @@ static void await_exec(struct pt_attempt *attempt, int pipe_read)
 
 /*
  * Keeps handlers from running in the child, on the memory two share.  Where the
- * clone itself clears them, nothing needs to be blocked.
+ * clone itself clears them, only what would stop the child is blocked.
  */
-static int block_handlers(const struct pt_attempt *attempt, uint64_t *ret_mask)
+static int block_signals(const struct pt_attempt *attempt, uint64_t *ret_mask,
+			 bool *ret_blocked)
 {
-	return attempt->ways & PT_WAY_CLEAR_SIGHAND ? 0 :
-						      pt_quiet_enter(ret_mask);
+	int r = 0;
+
+	if (attempt->ways & PT_WAY_CLEAR_SIGHAND) {
+		*ret_blocked = pt_quiet_stops(ret_mask);
+	} else {
+		r = pt_quiet_enter(ret_mask);
+		*ret_blocked = r >= 0;
+	}
+	return r;
 }
 
 static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
 {
 	uint64_t mask, calls;
+	bool blocked;
 	int r;
 
-	r = block_handlers(attempt, &mask);
+	r = block_signals(attempt, &mask, &blocked);
 	if (r < 0)
 		return r;
 
@@ -130,7 +139,7 @@ static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
 		    clone_by_libc(attempt, ret_pidfd);
 	pt_sys_calls = calls + 1; /* the child's are not ours */
 
-	if (!(attempt->ways & PT_WAY_CLEAR_SIGHAND))
+	if (blocked)
 		sys_signal_mask(&mask, NULL);
 	return r;
 }

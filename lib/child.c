@@ -7,7 +7,10 @@
 #include "sys.h"
 #include "text.h"
 
-/* What comes from now on is for the program, with the mask it is to have. */
+/*
+ * What comes from now on is for the program, with the mask it is to have; but
+ * for what stops at a terminal.
+ */
 static int block_signals(struct pt_child *child)
 {
 	const uint64_t all = ~UINT64_C(0);
@@ -241,24 +244,41 @@ static int bind_to_host(struct pt_child *child)
 /* ---- signals ---- */
 
 /*
+ * Those by which a terminal stops us, at last: what was pending of them is
+ * forgotten when they are ignored.  Who is stopped here keeps the host waiting
+ * in vfork.
+ */
+static int reset_stops(uint64_t ignored)
+{
+	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(stops) && r >= 0; i++) {
+		r = sys_signal_set(stops[i], true);
+		if (r >= 0 && !(ignored & BIT(stops[i] - 1)))
+			r = sys_signal_set(stops[i], false);
+	}
+	return r;
+}
+
+/*
  * Each signal by hand: CLONE_CLEAR_SIGHAND resets handlers, and leaves ignored
  * what the host ignores.  The mask is last: nothing may arrive before.
  */
 static int reset_signals(struct pt_child *child)
 {
 	const struct pidtrack_spawn_options *options = child->options;
+	const uint64_t ignored = options->signal_ignore;
+	int r = 0;
 
-	for (int signal = 1; signal <= 64; signal++) {
-		bool ignore = options->signal_ignore & BIT(signal - 1);
-		int r;
-
-		if (signal == SIGKILL || signal == SIGSTOP)
-			continue;
-		r = sys_signal_set(signal, ignore);
-		if (r < 0)
-			return r;
+	for (int signal = 1; signal <= 64 && r >= 0; signal++) {
+		if (signal != SIGKILL && signal != SIGSTOP &&
+		    signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU)
+			r = sys_signal_set(signal, ignored & BIT(signal - 1));
 	}
-	return sys_signal_mask(&options->signal_mask, NULL);
+	if (r >= 0)
+		r = reset_stops(ignored);
+	return r < 0 ? r : sys_signal_mask(&options->signal_mask, NULL);
 }
 
 /*

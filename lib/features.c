@@ -179,7 +179,10 @@ NEVER_RETURNS static int end_cloned(void *argument)
 #define ENDED (CLONE_VM | CLONE_VFORK | PT_CLONE_PIDFD)
 #define STACK_SIZE 16384
 
-/* In two ways, as a launch: handlers must not run on the memory two share. */
+/*
+ * In two ways, as a launch: handlers must not run on the memory two share, nor
+ * a terminal stop the child while we wait for it.
+ */
 static int clone_by_clone3(char *stack, int *ret_pidfd)
 {
 	struct pt_clone_args args = {
@@ -188,9 +191,15 @@ static int clone_by_clone3(char *stack, int *ret_pidfd)
 		.stack = (uintptr_t)stack,
 		.stack_size = STACK_SIZE,
 	};
+	uint64_t mask;
+	bool blocked;
+	int r;
 
-	return sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once,
-			      NULL);
+	blocked = pt_quiet_stops(&mask);
+	r = sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once, NULL);
+	if (blocked)
+		sys_signal_mask(&mask, NULL);
+	return r;
 }
 
 static int clone_by_libc(char *stack, int *ret_pidfd)

@@ -38,4 +38,20 @@ static inline int pt_quiet_enter(uint64_t *ret_before)
 	return r < 0 ? r : sys_signal_mask(&quiet, ret_before);
 }
 
+/*
+ * Blocks what a terminal stops processes by, where nothing else needs to be:
+ * a child that has no handlers is in our process group still, and if it were
+ * stopped before it blocks signals itself, we would wait in vfork until
+ * somebody continues it.  Refused, nothing is blocked; it is the same for the
+ * child, which says so.
+ *
+ * Return: whether they are, until sys_signal_mask(@ret_before, NULL).
+ */
+static inline bool pt_quiet_stops(uint64_t *ret_before)
+{
+	return sys_signal_block(BIT(SIGTSTP - 1) | BIT(SIGTTIN - 1) |
+					BIT(SIGTTOU - 1),
+				ret_before) >= 0;
+}
+
 #endif

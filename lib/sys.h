@@ -358,6 +358,13 @@ static inline int sys_signal_mask(const uint64_t *mask, uint64_t *ret_mask)
 				     ret_mask, sizeof(uint64_t)));
 }
 
+/* Blocks them besides those that are. */
+static inline int sys_signal_block(uint64_t mask, uint64_t *ret_before)
+{
+	return pt_sys_result(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &mask,
+				     ret_before, sizeof(uint64_t)));
+}
+
 static inline int sys_capset(void *header, const void *data)
 {
 	return pt_sys_result(syscall(SYS_capset, header, data));

@@ -179,12 +179,12 @@ static void *amid_run(void *arg)
 }
 
 static void amid_start(struct __test_metadata *_metadata, struct amid *amid,
-		       void (*act)(struct amid *amid))
+		       int listener, void (*act)(struct amid *amid))
 {
 	sigset_t all, old;
 
 	amid->act = act;
-	amid->listener = seccomp_stop_exec();
+	amid->listener = listener;
 	if (amid->listener < 0) {
 		SKIP(, "no listeners of seccomp (Linux 5.5)");
 		_metadata->completed = true;
@@ -216,7 +216,7 @@ TEST(a_signal_to_the_host_amid_a_launch_is_the_hosts_alone)
 	struct amid amid;
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	amid_start(_metadata, &amid, signal_host);
+	amid_start(_metadata, &amid, seccomp_stop_exec(), signal_host);
 	EXPECT_STREQ("unharmed\n", shim_said(_metadata, &options));
 	amid_end(&amid);
 	EXPECT_EQ(1, handled);
@@ -241,7 +241,8 @@ TEST(signals_to_the_launching_thread_wait_for_it)
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	ASSERT_EQ(0, sigaction(SIGRTMIN, &action, NULL));
 	ASSERT_EQ(0, sigaction(SIGRTMIN + 1, &action, NULL));
-	amid_start(_metadata, &amid, signal_launching_thread);
+	amid_start(_metadata, &amid, seccomp_stop_exec(),
+		   signal_launching_thread);
 	EXPECT_STREQ("unharmed\n", shim_said(_metadata, &options));
 	amid_end(&amid);
 	EXPECT_EQ(3, handled);
@@ -265,7 +266,7 @@ TEST(no_handler_of_the_hosts_runs_in_the_child)
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	launch_open(_metadata, &launch);
-	amid_start(_metadata, &amid, signal_child);
+	amid_start(_metadata, &amid, seccomp_stop_exec(), signal_child);
 	r = launch_spawn(_metadata, &launch, &options);
 	amid_end(&amid);
 	EXPECT_EQ(0, handled);
@@ -276,6 +277,88 @@ TEST(no_handler_of_the_hosts_runs_in_the_child)
 		EXPECT_EQ(-ECANCELED, r);
 	EXPECT_STREQ("", launch_said(_metadata, &launch));
 	launch_close(&launch);
+}
+
+/* A shell's ^Z, again and again; with its group, which the sender is in. */
+static void stop_group(int rounds)
+{
+	signal(SIGTSTP, SIG_IGN);
+	while (rounds--) {
+		kill(0, SIGTSTP);
+		usleep(50);
+	}
+	_exit(0);
+}
+
+/* However often that is interrupted. */
+static void launch_and_wait(struct __test_metadata *_metadata,
+			    struct pidtrack *tracker,
+			    const struct pidtrack_spawn_options *options)
+{
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	int r;
+
+	ASSERT_EQ(0, pidtrack_spawn(tracker, options, &process, NULL));
+	do
+		r = pidtrack_wait(tracker, -1, &event);
+	while (r == -EINTR);
+	ASSERT_EQ(1, r);
+	EXPECT_EQ(process, event->process);
+	EXPECT_EQ(0, event->status);
+	pidtrack_process_free(process);
+}
+
+static const char *wants_masks(void)
+{
+	return sandbox_refuses("rt_sigprocmask") ?
+		       "the sandbox has the library block no signals" :
+		       NULL;
+}
+
+/* A child is in our group at first, and has no handler: we would wait. */
+TEST_WANTS(a_stop_signal_that_the_host_handles_does_not_stop_a_launch, masks)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"),
+				       .flags = PIDTRACK_SPAWN_SETSID);
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = SA_RESTART };
+	struct launch launch = LAUNCH_NULL;
+	pid_t sender;
+
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, setpgid(0, 0));
+	ASSERT_EQ(0, sigaction(SIGTSTP, &action, NULL));
+	sender = fork();
+	if (!sender)
+		stop_group(2000);
+	while (waitpid(sender, NULL, WNOHANG) == 0) {
+		launch_and_wait(_metadata, launch.tracker, &options);
+		pidtrack_feature_probe(PIDTRACK_FEATURE_EXIT_INFO);
+	}
+	EXPECT_GT(handled, 0);
+	launch_close(&launch);
+}
+
+static void stop_child(struct amid *amid)
+{
+	kill(amid->child, SIGTSTP);
+	kill(amid->child, SIGTTIN);
+	kill(amid->child, SIGTTOU);
+}
+
+/* Where the child has the mask and all that of its own already. */
+TEST(nor_does_one_that_comes_later)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "unharmed"),
+				       .flags = PIDTRACK_SPAWN_UMASK);
+	struct amid amid;
+
+	amid_start(_metadata, &amid, seccomp_stop(SYS_umask), stop_child);
+	EXPECT_STREQ("unharmed\n", shim_said(_metadata, &options));
+	amid_end(&amid);
 }
 
 /* By a filter that does not let it change its directory. */
@@ -319,7 +402,7 @@ TEST(a_child_killed_in_its_exec_is_not_lost)
 	struct amid amid;
 
 	launch_open(_metadata, &launch);
-	amid_start(_metadata, &amid, kill_child);
+	amid_start(_metadata, &amid, seccomp_stop_exec(), kill_child);
 	launch_killed(_metadata, &launch, SIGKILL);
 	amid_end(&amid);
 }
