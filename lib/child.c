@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
+#include "quiet.h"
 #include "sys.h"
 #include "text.h"
 
@@ -243,41 +244,35 @@ static int bind_to_host(struct pt_child *child)
 
 /* ---- signals ---- */
 
-/*
- * Those by which a terminal stops us, at last: what was pending of them is
- * forgotten when they are ignored.  Who is stopped here keeps the host waiting
- * in vfork.
- */
-static int reset_stops(uint64_t ignored)
+static int set_signals(uint64_t signals, uint64_t ignored)
 {
-	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(stops) && r >= 0; i++) {
-		r = sys_signal_set(stops[i], true);
-		if (r >= 0 && !(ignored & BIT(stops[i] - 1)))
-			r = sys_signal_set(stops[i], false);
+	for (; signals && r >= 0; signals &= signals - 1) {
+		int n = __builtin_ctzll(signals);
+
+		r = sys_signal_set(n + 1, ignored & BIT(n));
 	}
 	return r;
 }
 
 /*
  * Each signal by hand: CLONE_CLEAR_SIGHAND resets handlers, and leaves ignored
- * what the host ignores.  The mask is last: nothing may arrive before.
+ * what the host ignores.  What is pending of a terminal's stops is forgotten,
+ * as it is when they are ignored: who is stopped here keeps the host waiting in
+ * vfork.  The mask is last: nothing may arrive before.
  */
 static int reset_signals(struct pt_child *child)
 {
 	const struct pidtrack_spawn_options *options = child->options;
-	const uint64_t ignored = options->signal_ignore;
-	int r = 0;
+	const uint64_t fixed = BIT(SIGKILL - 1) | BIT(SIGSTOP - 1);
+	int r;
 
-	for (int signal = 1; signal <= 64 && r >= 0; signal++) {
-		if (signal != SIGKILL && signal != SIGSTOP &&
-		    signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU)
-			r = sys_signal_set(signal, ignored & BIT(signal - 1));
-	}
+	r = set_signals(~(fixed | PT_STOPS), options->signal_ignore);
 	if (r >= 0)
-		r = reset_stops(ignored);
+		r = set_signals(PT_STOPS, PT_STOPS);
+	if (r >= 0)
+		r = set_signals(PT_STOPS, options->signal_ignore);
 	return r < 0 ? r : sys_signal_mask(&options->signal_mask, NULL);
 }
 

@@ -38,6 +38,9 @@ static inline int pt_quiet_enter(uint64_t *ret_before)
 	return r < 0 ? r : sys_signal_mask(&quiet, ret_before);
 }
 
+/* What a terminal stops processes by. */
+#define PT_STOPS (BIT(SIGTSTP - 1) | BIT(SIGTTIN - 1) | BIT(SIGTTOU - 1))
+
 /*
  * Blocks what a terminal stops processes by, where nothing else needs to be:
  * a child that has no handlers is in our process group still, and if it were
@@ -49,9 +52,7 @@ static inline int pt_quiet_enter(uint64_t *ret_before)
  */
 static inline bool pt_quiet_stops(uint64_t *ret_before)
 {
-	return sys_signal_block(BIT(SIGTSTP - 1) | BIT(SIGTTIN - 1) |
-					BIT(SIGTTOU - 1),
-				ret_before) >= 0;
+	return sys_signal_block(PT_STOPS, ret_before) >= 0;
 }
 
 #endif
