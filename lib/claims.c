@@ -34,14 +34,9 @@ int pt_claims_ready(void)
 
 	if (claims)
 		return 0;
-	r = sys_map(SIZE, MAP_PRIVATE | MAP_NORESERVE, &memory);
+	r = sys_map_wiped(SIZE, MAP_NORESERVE, &memory);
 	if (!memory)
 		return r;
-	r = sys_wipe_on_fork(memory, SIZE);
-	if (r < 0) {
-		sys_unmap(memory, SIZE);
-		return r;
-	}
 	sys_small_pages(memory, SIZE);
 	if (!atomic_compare_exchange_strong(&claims, &before, memory))
 		sys_unmap(memory, SIZE); /* another thread was first */

@@ -32,14 +32,12 @@ static int get_ready(void)
 
 	if (launches)
 		return 0;
-	r = sys_map(size, MAP_PRIVATE, &memory);
+	r = sys_map_wiped(size, 0, &memory);
 	if (!memory)
 		return r;
-	r = sys_wipe_on_fork(memory, size);
-	if (r < 0 ||
-	    !atomic_compare_exchange_strong(&launches, &before, memory))
-		sys_unmap(memory, size); /* or another thread was first */
-	return r;
+	if (!atomic_compare_exchange_strong(&launches, &before, memory))
+		sys_unmap(memory, size); /* another thread was first */
+	return 0;
 }
 
 /* What it is; if it is to be restored, only where that may be done. */

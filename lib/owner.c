@@ -38,14 +38,9 @@ static int init_ours(struct pt_owner *owner)
 	void *memory = NULL;
 	int r;
 
-	r = sys_map(page, MAP_PRIVATE, &memory);
+	r = sys_map_wiped(page, 0, &memory);
 	if (!memory)
 		return r;
-	r = sys_wipe_on_fork(memory, page);
-	if (r < 0) {
-		sys_unmap(memory, page);
-		return r;
-	}
 	owner->ours = memory;
 	*owner->ours = 1;
 	return 0;

@@ -1042,12 +1042,6 @@ static inline int sys_protect(void *memory, size_t size)
 	return pt_sys_result(mprotect(memory, size, PROT_NONE));
 }
 
-/* All zero in a child of fork().  Linux 4.14. */
-static inline int sys_wipe_on_fork(void *memory, size_t size)
-{
-	return pt_sys_result(madvise(memory, size, PT_MADV_WIPEONFORK));
-}
-
 /* What is not used stays free, where one page could have been a huge one. */
 static inline void sys_small_pages(void *memory, size_t size)
 {
@@ -1059,6 +1053,23 @@ static inline void sys_unmap(void *memory, size_t size)
 {
 	pt_sys_calls++;
 	munmap(memory, size);
+}
+
+/* Private memory that is all zero in a child of fork().  Linux 4.14. */
+static inline int sys_map_wiped(size_t size, int flags, void **ret_memory)
+{
+	void *memory = NULL;
+	int r;
+
+	r = sys_map(size, MAP_PRIVATE | flags, &memory);
+	if (!memory)
+		return r;
+	r = pt_sys_result(madvise(memory, size, PT_MADV_WIPEONFORK));
+	if (r < 0)
+		sys_unmap(memory, size);
+	else
+		*ret_memory = memory;
+	return r;
 }
 
 #endif
