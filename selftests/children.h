@@ -409,7 +409,15 @@ static inline bool sandbox_refuses(const char *call)
 	return word;
 }
 
-/* For TEST_WANTS: */
+/* For TEST_WANTS; wants_one_and_another, and so on: */
+#define WANTS_BOTH(one, another)                                    \
+	static inline const char *wants_##one##_and_##another(void) \
+	{                                                           \
+		const char *wanting = wants_##one();                \
+                                                                    \
+		return wanting ? wanting : wants_##another();       \
+	}
+
 static inline const char *wants_proc(void)
 {
 	if (sandbox_refuses("openat") || sandbox_refuses("read") ||
@@ -434,12 +442,7 @@ static inline const char *wants_signals(void)
 		       NULL;
 }
 
-static inline const char *wants_proc_and_signals(void)
-{
-	const char *wanting = wants_proc();
-
-	return wanting ? wanting : wants_signals();
-}
+WANTS_BOTH(proc, signals)
 
 /* Who descends from whom, and can be sent a signal. */
 static inline const char *wants_listing(void)
@@ -477,19 +480,9 @@ static inline const char *wants_boot_id(void)
 	return wanting;
 }
 
-static inline const char *wants_boot_id_and_limits(void)
-{
-	const char *wanting = wants_boot_id();
+WANTS_BOTH(boot_id, limits)
 
-	return wanting ? wanting : wants_limits();
-}
-
-static inline const char *wants_boot_id_and_removal(void)
-{
-	const char *wanting = wants_boot_id();
-
-	return wanting ? wanting : wants_removal();
-}
+WANTS_BOTH(boot_id, removal)
 
 /* Who is found by a number, and proven. */
 static inline const char *wants_numbers(void)
@@ -499,12 +492,7 @@ static inline const char *wants_numbers(void)
 		       wants_boot_id();
 }
 
-static inline const char *wants_numbers_and_signals(void)
-{
-	const char *wanting = wants_numbers();
-
-	return wanting ? wanting : wants_signals();
-}
+WANTS_BOTH(numbers, signals)
 
 /* What a process executes. */
 static inline const char *wants_program(void)

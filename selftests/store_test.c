@@ -949,9 +949,12 @@ static void use_a_label_twice(struct __test_metadata *_metadata,
 	pidtrack_free(tracker);
 }
 
-TEST_HOLD(a_label_is_kept_once)
+/* Whatever a host with "web" does: that one stays there until it ends. */
+static void
+keep_web(struct __test_metadata *_metadata, FIXTURE_DATA(store) * self,
+	 void (*run)(struct __test_metadata *_metadata, struct life *life))
 {
-	struct life life = live(_metadata, self, use_a_label_twice);
+	struct life life = live(_metadata, self, run);
 
 	hear(_metadata, &life);
 	hear(_metadata, &life);
@@ -959,6 +962,11 @@ TEST_HOLD(a_label_is_kept_once)
 	gate_open(&self->gate);
 	life_end(_metadata, &life);
 	await_stored(_metadata, self, 0);
+}
+
+TEST_HOLD(a_label_is_kept_once)
+{
+	keep_web(_metadata, self, use_a_label_twice);
 }
 
 /* One that has no child has nothing to let go there. */
@@ -984,14 +992,7 @@ static void launch_none_beside_web(struct __test_metadata *_metadata,
 
 TEST_HOLD(a_launch_that_fails_at_once_takes_nobody_from_it)
 {
-	struct life life = live(_metadata, self, launch_none_beside_web);
-
-	hear(_metadata, &life);
-	hear(_metadata, &life);
-	EXPECT_EQ(1, stored_count(_metadata, self));
-	gate_open(&self->gate);
-	life_end(_metadata, &life);
-	await_stored(_metadata, self, 0);
+	keep_web(_metadata, self, launch_none_beside_web);
 }
 
 static void lose_the_store(struct __test_metadata *_metadata, struct life *life)
