@@ -612,6 +612,9 @@ struct pidtrack_stop_options {
  * STOP_TIMED_OUT.  Those that come between two steps are sent
  * the signal once the process itself has ended.  Where descriptors are short it
  * takes longer, and those with children that cannot be held are not signalled.
+ * Before SIGKILL all are stopped, for which the call waits, for 2 s at most,
+ * where they have to wait for a processor; not where the kernel kills a group
+ * or a cgroup at once.
  *
  * GROUP and CGROUP find those that a process has left behind: it may have ended
  * then, even been reaped, if the kernel knows that they are its own (Linux 6.9

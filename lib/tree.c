@@ -190,8 +190,8 @@ static uint32_t count_running(const struct pt_tree *tree, bool *ret_wait)
  * another, whom nobody would know for its child any more.  So all are stopped
  * first, until a sweep finds nobody who is not; SIGSTOP cannot be caught, but
  * takes effect only when the process comes to it, which on a busy machine takes
- * its time: as long as there is progress, or one has no processor, it is waited
- * for.
+ * its time: as long as there is progress, or one of them has or wants a
+ * processor, it is waited for.
  */
 static void freeze(struct pt_tree *tree)
 {
