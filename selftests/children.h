@@ -39,6 +39,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "refusal.h"
+
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424 /* Linux 5.1 */
 #endif
@@ -396,19 +398,6 @@ static inline bool proc_hide(void)
 	       !mount("none", "/proc", "tmpfs", MS_RDONLY, NULL);
 }
 
-/* Whether the sandbox is, or has in it, one that refuses that call by name. */
-static inline bool sandbox_refuses(const char *call)
-{
-	const char *word = getenv("PIDTRACK_TEST_SANDBOX");
-	const size_t length = strlen(call);
-
-	while (word && (strncmp(word, call, length) || word[length] != '=')) {
-		word = strchr(word, '+');
-		word += word != NULL;
-	}
-	return word;
-}
-
 /* For TEST_WANTS; wants_one_and_another, and so on: */
 #define WANTS_BOTH(one, another)                                    \
 	static inline const char *wants_##one##_and_##another(void) \
@@ -469,6 +458,8 @@ static inline const char *wants_descriptors(void)
 		       "few descriptors are to be had here: RLIMIT_NOFILE" :
 		       NULL;
 }
+
+WANTS_BOTH(descriptors, limits)
 
 /* What is seen of a process may be another's in the next boot. */
 static inline const char *wants_boot_id(void)

@@ -30,8 +30,10 @@
  * In a sandbox that refuses one thing, to which the library has no other way
  * (PIDTRACK_TEST_REFUSED, "ERRNO WHAT"), a test that sees that very errno
  * where it expects something else is over: skipped, whatever else it says.  So
- * is one whose launch was told it, if what it compares then fails, or it waits
- * too long.  A crash is a failure all the same, and what such a launch leaves.
+ * is one whose launch was told it, if what it compares then fails.  Where that
+ * was in a process it forked, it is ended some seconds later.  A crash is a
+ * failure all the same, and what such a launch leaves, and to take too long
+ * where nothing compared had failed, or to tear down.
  *
  * _metadata is shared with the processes a test forks: what they EXPECT counts.
  * Functions that ASSERT take struct __test_metadata *_metadata.
@@ -45,6 +47,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -62,11 +65,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "refusal.h"
+
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif
 
 #define HARNESS_SECONDS 30
+#define HARNESS_OVER_SECONDS 3
 #define HARNESS_FDS 65536    /* descriptors above are not looked at */
 #define HARNESS_PIDS 4194304 /* the most that kernel.pid_max can be */
 
@@ -92,6 +98,7 @@ struct __test_metadata {
 	bool failed;	/* somebody expected something else */
 	bool skipped;	/* with the reason below */
 	bool refused;	/* the same, by the sandbox: no failure counts */
+	bool stopped;	/* by an ASSERT of its own: it only tears down */
 	bool completed; /* it returned, and was looked after */
 	char reason[256];
 	char unsaid[1024]; /* the last it could not write: no stdout */
@@ -222,8 +229,11 @@ harness_number(const volatile void *at, size_t size, enum harness_type type)
 static HARNESS_RARE __attribute__((noreturn)) void
 harness_stop(struct __test_metadata *_metadata)
 {
-	if (getpid() == _metadata->pid && _metadata->teardown)
-		_metadata->teardown(_metadata);
+	if (getpid() == _metadata->pid) {
+		_metadata->stopped = true;
+		if (_metadata->teardown)
+			_metadata->teardown(_metadata);
+	}
 	fflush(NULL);
 	_exit(1);
 }
@@ -260,20 +270,19 @@ struct harness_side {
 static HARNESS_RARE void harness_told(long long value, int error,
 				      const char *what)
 {
-	const char *text = getenv("PIDTRACK_TEST_REFUSED");
-	const char *call = text ? strchr(text, ' ') : NULL;
-	int refusal = text ? atoi(text) : 0;
+	const char *call = NULL;
 
-	if (!call || !harness_running || harness_running->refused)
+	if (!harness_running || harness_running->refused)
 		return;
-	/* the library's word for what there is no call for */
-	if (value == -EOPNOTSUPP)
-		value = -refusal;
-	if (value != -refusal && (value != -1 || error != refusal))
+	if (value < 0 && value >= INT_MIN)
+		call = refusal_told((int)value);
+	if (!call && value == -1 && -error == refusal_errno())
+		call = refusal_here();
+	if (!call)
 		return;
 	harness_running->refused = true;
 	snprintf(harness_running->reason, sizeof(harness_running->reason),
-		 "the sandbox refuses%s, as %s is told", call, what);
+		 "the sandbox refuses %s, as %s is told", call, what);
 }
 
 /* What no refusal excuses, unless something that was compared has failed. */
@@ -677,7 +686,7 @@ static inline void harness_test(struct __test_metadata *_metadata)
 	if (getpid() != _metadata->pid) {
 		harness_say("# %s: a child came back from the test",
 			    _metadata->name);
-		_metadata->failed = true;
+		harness_blame(_metadata);
 		_exit(1);
 	}
 	harness_fds_check(_metadata, &before);
@@ -763,31 +772,55 @@ static inline void harness_end(int signals, int signal)
 	_exit(128 + signal);
 }
 
-/* True and its end, not yet reaped, in *ret_info; false: time is up. */
-static inline bool harness_await(int signals, pid_t pid, int64_t until_ms,
-				 siginfo_t *ret_info)
-{
-	for (;;) {
-		int signal;
-
-		memset(ret_info, 0, sizeof(*ret_info));
-		waitid(P_PID, pid, ret_info, WEXITED | WNOHANG | WNOWAIT);
-		if (ret_info->si_pid == pid)
-			return true;
-		if (harness_now_ms() >= until_ms)
-			return false;
-		signal = harness_signal(signals, until_ms);
-		if (signal && signal != SIGCHLD)
-			harness_end(signals, signal);
-	}
-}
-
 static inline int harness_number_of(const char *variable, int otherwise)
 {
 	const char *text = getenv(variable);
 	int number = text ? atoi(text) : 0;
 
 	return number > 0 ? number : otherwise;
+}
+
+static inline int64_t harness_min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* It was refused, and that showed in a process of it that has told nobody. */
+static inline bool harness_is_over(const struct __test_metadata *test)
+{
+	const volatile struct __test_metadata *now = test;
+
+	return now->refused && now->failed && !now->stopped;
+}
+
+/* True and its end, not yet reaped, in *ret_info; false: time is up. */
+static inline bool harness_await(const struct __test_metadata *test,
+				 int signals, pid_t pid, int seconds,
+				 siginfo_t *ret_info)
+{
+	const int64_t over_ms = INT64_C(1000) * HARNESS_OVER_SECONDS *
+				harness_number_of("PIDTRACK_TEST_SLOW", 1);
+	int64_t until_ms = harness_now_ms() + seconds * INT64_C(1000);
+	bool over = false;
+
+	for (;;) {
+		int64_t now_ms = harness_now_ms();
+		int signal;
+
+		memset(ret_info, 0, sizeof(*ret_info));
+		waitid(P_PID, pid, ret_info, WEXITED | WNOHANG | WNOWAIT);
+		if (ret_info->si_pid == pid)
+			return true;
+		if (now_ms >= until_ms)
+			return false;
+		if (!over && harness_is_over(test))
+			until_ms = harness_min(until_ms, now_ms + over_ms);
+		over = harness_is_over(test);
+		signal = harness_signal(signals,
+					harness_min(until_ms, now_ms + 1000));
+		if (signal && signal != SIGCHLD)
+			harness_end(signals, signal);
+	}
 }
 
 /* What the kernel says of @pid, in a line. */
@@ -809,6 +842,22 @@ static inline void harness_say_of(pid_t pid, const char *what)
 	harness_say("#   %s: %s", what, text);
 }
 
+/* Says of one whose time is up where it is. */
+static inline void harness_stuck(struct __test_metadata *test, pid_t pid,
+				 int seconds)
+{
+	if (harness_is_over(test)) {
+		harness_say("# %s: ended, as it was refused", test->name);
+	} else {
+		harness_say("# %s: timed out after %d s", test->name, seconds);
+		test->failed = true;
+		test->refused = false; /* whatever was */
+	}
+	harness_say_of(pid, "stat");
+	harness_say_of(pid, "wchan");
+	harness_say_of(pid, "syscall");
+}
+
 /* Says what is wrong with how a test's process ended. */
 static inline void harness_judge(struct __test_metadata *test,
 				 const siginfo_t *info)
@@ -825,12 +874,12 @@ static inline void harness_judge(struct __test_metadata *test,
 	} else if (test->termsig) {
 		harness_say("# %s: not killed by %s", test->name,
 			    harness_signal_name(test->termsig));
-		test->failed = true;
+		harness_blame(test);
 	} else if (!test->failed && !test->completed &&
 		   (!test->skipped || info->si_status)) {
 		harness_say("# %s: ended its process with %d", test->name,
 			    info->si_status);
-		test->failed = true;
+		harness_blame(test);
 	} else if (!test->failed && info->si_status) {
 		harness_say("# %s: exit status %d, of a sanitizer?", test->name,
 			    info->si_status);
@@ -862,15 +911,10 @@ static inline void harness_run(struct __test_metadata *test, int signals)
 		test->failed = true;
 		return;
 	}
-	if (harness_await(signals, pid, harness_now_ms() + seconds * 1000LL,
-			  &info)) {
+	if (harness_await(test, signals, pid, seconds, &info)) {
 		harness_judge(test, &info);
 	} else {
-		harness_say("# %s: timed out after %d s", test->name, seconds);
-		harness_say_of(pid, "stat");
-		harness_say_of(pid, "wchan");
-		harness_say_of(pid, "syscall");
-		test->failed = true;
+		harness_stuck(test, pid, seconds);
 		harness_child_kill(pid, NULL);
 	}
 	if (harness_clean(signals) > 1 && !test->failed) {

@@ -235,4 +235,47 @@ TEST_F_WANTS(fixture, is_not_set_up_where_it_wants_what_is_not_there, moon)
 	EXPECT_EQ(0, 1);
 }
 
+/* From here on a sandbox refuses something. */
+TEST(waits_when_its_child_was_refused)
+{
+	if (!fork())
+		ASSERT_EQ(0, -EPERM);
+	for (;;)
+		pause();
+}
+
+TEST(waits_though_nothing_failed)
+{
+	harness_told(-EPERM, 0, "it");
+	for (;;)
+		pause();
+}
+
+TEST(ends_its_process_where_it_was_told)
+{
+	harness_told(-EPERM, 0, "it");
+	_exit(1);
+}
+
+FIXTURE(fixture_that_hangs)
+{
+	int nothing;
+};
+
+FIXTURE_SETUP(fixture_that_hangs)
+{
+	self->nothing = 0;
+}
+
+FIXTURE_TEARDOWN(fixture_that_hangs)
+{
+	for (;;)
+		pause();
+}
+
+TEST_F(fixture_that_hangs, is_torn_down_where_it_was_refused)
+{
+	ASSERT_EQ(0, -EPERM);
+}
+
 TEST_HARNESS_MAIN

@@ -5,7 +5,7 @@
 set -u
 
 program=$1
-unset PIDTRACK_TEST_SKIPPED
+unset PIDTRACK_TEST_SKIPPED PIDTRACK_TEST_REFUSED
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 n=0
@@ -36,7 +36,7 @@ expected()
 {
 	cat <<-END
 	TAP version 13
-	1..27
+	1..31
 	ok 1 passes
 	# asserts_what_is_not: Expected 0 (0) == -ENOENT (-2, No such file or directory)
 	not ok 2 asserts_what_is_not
@@ -69,7 +69,7 @@ expected()
 	# returns_in_a_child: a child came back from the test
 	not ok 14 returns_in_a_child
 	# takes_too_long: waits
-	# takes_too_long: timed out after 1 s
+	# takes_too_long: timed out after 2 s
 	#   stat
 	not ok 15 takes_too_long
 	$loses_memory 16 loses_memory
@@ -90,11 +90,24 @@ expected()
 	ok 25 wants_what_is_not_there # SKIP there is no moon
 	ok 26 wants_what_is_there
 	ok 27 fixture.is_not_set_up_where_it_wants_what_is_not_there # SKIP there is no moon
+	# waits_when_its_child_was_refused: Expected 0 (0) == -EPERM (-1, Operation not permitted)
+	# waits_when_its_child_was_refused: timed out after 2 s
+	#   stat
+	not ok 28 waits_when_its_child_was_refused
+	# waits_though_nothing_failed: timed out after 2 s
+	#   stat
+	not ok 29 waits_though_nothing_failed
+	# ends_its_process_where_it_was_told: ended its process with 1
+	not ok 30 ends_its_process_where_it_was_told
+	# fixture_that_hangs.is_torn_down_where_it_was_refused: Expected 0 (0) == -EPERM (-1, Operation not permitted)
+	# fixture_that_hangs.is_torn_down_where_it_was_refused: timed out after 2 s
+	#   stat
+	not ok 31 fixture_that_hangs.is_torn_down_where_it_was_refused
 	END
 }
 
 echo "TAP version 13"
-echo "1..8"
+echo "1..12"
 
 # LeakSanitizer comes with AddressSanitizer.
 loses_memory="ok"
@@ -105,7 +118,7 @@ fi
 
 # What a runner has open, or ignores, makes no difference.
 seen=$(trap '' HUP INT QUIT USR1
-	PIDTRACK_TEST_TIMEOUT=1 PIDTRACK_TEST_SLOW=1 LSAN_OPTIONS=exitcode=23 \
+	PIDTRACK_TEST_TIMEOUT=2 PIDTRACK_TEST_SLOW=1 LSAN_OPTIONS=exitcode=23 \
 		"$program" 2>/dev/null </dev/null 3</dev/null 9</dev/null)
 status=$?
 expected >"$work/expected"
@@ -140,6 +153,27 @@ tell tests_can_be_chosen_by_name $?
 
 ! "$program" no_such_test >/dev/null
 tell a_test_that_is_not_there_is_a_failure $?
+
+# What a test of these says of itself where a sandbox refuses one thing.
+refused()
+{
+	PIDTRACK_TEST_REFUSED="1 a door" PIDTRACK_TEST_TIMEOUT=$1 "$program" "$2"
+}
+refused 60 waits_when_its_child_was_refused |
+	grep -q '^ok 1 .* # SKIP the sandbox refuses a door, as -EPERM is told$'
+tell a_test_that_was_refused_and_waits_is_ended_and_skipped $?
+
+refused 1 waits_though_nothing_failed |
+	grep -q '^not ok 1 waits_though_nothing_failed$'
+tell to_be_refused_is_no_reason_to_wait $?
+
+refused 1 fixture_that_hangs.is_torn_down_where_it_was_refused |
+	grep -q '^not ok 1 '
+tell nor_is_it_one_to_hang_when_it_tears_down $?
+
+refused 60 ends_its_process_where_it_was_told |
+	grep -q '^not ok 1 '
+tell nor_is_it_one_to_end $?
 
 # The pipe ends when nobody is left who could write into it.
 mkfifo "$work/pipe"
