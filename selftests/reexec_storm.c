@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "refusal.h"
+
 #define IDS_MAX 400000
 #define BORN_MAX 25 /* of a round */
 
@@ -73,6 +75,20 @@ static int be_shim(char **argv)
 	return WEXITSTATUS(status);
 }
 
+/* Its shims, if there are some, soon end. */
+static _Noreturn void give_up(const char *what, int r)
+{
+	const char *refused = refusal_told(r);
+
+	if (!refused || storm->doubled || storm->wrong)
+		errx(1, "%s: %s, %u doubled, %u wrong", what, strerror(-r),
+		     storm->doubled, storm->wrong);
+	printf("1..1\nok 1 # SKIP the sandbox refuses %s, as the host is told "
+	       "(%s)\n",
+	       refused, what);
+	exit(0);
+}
+
 static void launch(struct pidtrack *tracker)
 {
 	uint32_t id = storm->born;
@@ -89,8 +105,7 @@ static void launch(struct pidtrack *tracker)
 	snprintf(label, sizeof(label), "%u", id);
 	r = pidtrack_spawn(tracker, &options, &process, &stage);
 	if (r < 0)
-		errx(1, "launch: %s: %s", pidtrack_stage_name(stage),
-		     strerror(-r));
+		give_up(pidtrack_stage_name(stage), r);
 	storm->born++;
 	storm->running++;
 }
@@ -115,22 +130,29 @@ static void look_at(const struct pidtrack_event *event)
 static void take_some(struct pidtrack *tracker, uint32_t most)
 {
 	const struct pidtrack_event *event;
+	int r = 0;
 
-	while (most-- > 0 && pidtrack_next(tracker, &event) > 0) {
+	while (most-- > 0 && (r = pidtrack_next(tracker, &event)) > 0) {
 		struct pidtrack_process *process = event->process;
 
 		look_at(event);
 		if (draw(8))
 			pidtrack_process_free(process);
 	}
+	if (r < 0)
+		give_up("next", r);
 }
 
 static void take_all(struct pidtrack *tracker)
 {
 	const struct pidtrack_event *event;
+	int r = 0;
 
-	while (storm->running > 0 && pidtrack_wait(tracker, 20000, &event) > 0)
+	while (storm->running > 0 &&
+	       (r = pidtrack_wait(tracker, 20000, &event)) > 0)
 		look_at(event);
+	if (r < 0)
+		give_up("wait", r);
 	pidtrack_next(tracker, &event);
 }
 
@@ -148,12 +170,12 @@ static struct pidtrack *begin(void)
 	int r = pidtrack_new(&options, &tracker);
 
 	if (r < 0)
-		errx(1, "no tracker: %s", strerror(-r));
+		give_up("no tracker", r);
 	if (storm->handoff < 0)
 		return tracker;
 	r = pidtrack_handoff_resume(tracker, storm->handoff, &recovery);
 	if (r < 0)
-		errx(1, "resume: %s", strerror(-r));
+		give_up("resume", r);
 	while (pidtrack_recovery_next(recovery, &recovered) > 0) {
 		int status;
 
@@ -215,7 +237,7 @@ static void go_on(struct pidtrack *tracker)
 	pidtrack_statistics(tracker, &statistics, sizeof(statistics));
 	r = pidtrack_handoff_prepare(tracker, &storm->handoff);
 	if (r < 0)
-		errx(1, "prepare: %s", strerror(-r));
+		give_up("prepare", r);
 	look_at_self((uint32_t)statistics.tracked);
 	storm->rounds--;
 	storm->executed++;

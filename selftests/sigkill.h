@@ -68,9 +68,11 @@ struct storm {
 
 	/* what hosts found wrong */
 	_Atomic uint32_t wrong_status;
+	_Atomic uint32_t not_known; /* which the kernel tells */
 	_Atomic uint32_t wrong_verdict;
 	_Atomic uint32_t told_again; /* although acknowledged */
 	_Atomic uint32_t failed;     /* calls that should not */
+	_Atomic uint32_t refused;    /* of them, by the sandbox */
 	_Atomic uint32_t left;	     /* by the last one, of its own */
 	_Atomic uint32_t busy;	     /* ms that they waited for the lock */
 	_Atomic uint32_t taken_up;
@@ -134,6 +136,9 @@ void storm_hold_start(void);
 
 /* It executes itself anew, now or soon. */
 void storm_hold_again(void);
+
+/* Whether that is who holds. */
+bool storm_hold_is(pid_t pid);
 
 /* Whether it is the one that was reaped, which it never should be. */
 bool storm_hold_has_ended(pid_t pid);

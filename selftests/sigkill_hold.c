@@ -89,9 +89,14 @@ void storm_hold_again(void)
 	hold.executed++;
 }
 
+bool storm_hold_is(pid_t pid)
+{
+	return pid == hold.pid;
+}
+
 bool storm_hold_has_ended(pid_t pid)
 {
-	if (pid != hold.pid)
+	if (!storm_hold_is(pid))
 		return false;
 	hold.pid = 0;
 	return true;

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "refusal.h"
 #include "sigkill.h"
 
 #define BUSY_MAX 5000	  /* ms that a host waits for the one before */
@@ -45,6 +46,7 @@ static void fail(const char *what, int r)
 {
 	storm_note("%s: %s", what, strerror(-r));
 	storm->failed++;
+	storm->refused += refusal_told(r) != NULL;
 }
 
 static struct life *life_of(uint32_t id)
@@ -105,6 +107,12 @@ static void is_done(const struct host *host, uint32_t id)
 
 /* ---- looking at what is told ---- */
 
+/* A launch that was refused, and whose host was killed before it was undone. */
+static bool is_undone(const struct life *life, int status)
+{
+	return storm->refused && life->started == 0 && status == 127 << 8;
+}
+
 static void look_at_status(uint32_t id, int status, uint32_t source)
 {
 	struct life *life = life_of(id);
@@ -112,11 +120,13 @@ static void look_at_status(uint32_t id, int status, uint32_t source)
 	if (source == PIDTRACK_SOURCE_UNKNOWN) {
 		if (storm->tells) {
 			storm_note("%u: its status is not known", id);
-			storm->wrong_status++;
+			storm->not_known++;
 		}
 		life->unknown = 1;
 		return;
 	}
+	if (is_undone(life, status))
+		return;
 	if (status != life->will || !life->ending) {
 		storm_note("%u: status %#x, not %#x", id, (unsigned int)status,
 			   (unsigned int)life->will);
@@ -250,9 +260,8 @@ static void ask(struct host *host, uint32_t id, uint32_t place,
 		storm->places[place] = NOBODY_HERE;
 	} else if (r < 0) {
 		life->refused = 1;
-		storm_note("%u: launch at %s: %s", id,
-			   pidtrack_stage_name(stage), strerror(-r));
-		storm->failed++;
+		storm_note("launch of %u", id);
+		fail(pidtrack_stage_name(stage), r);
 		storm->places[place] = NOBODY_HERE;
 	} else {
 		life->launched = 1;
@@ -303,10 +312,13 @@ static void look_at_verdict(const struct host *host, uint32_t id,
 	uint32_t dead = life->dead;
 	bool lives = verdict == PIDTRACK_VERDICT_SAME;
 
-	if (verdict == PIDTRACK_VERDICT_UNPROVEN ||
-	    verdict == PIDTRACK_VERDICT_OTHER_BOOT ||
-	    (lives && dead != 0 && dead < host->began) ||
-	    (!lives && life->started != 0 && !life->ending)) {
+	if (verdict == PIDTRACK_VERDICT_UNPROVEN &&
+	    sandbox_refuses("pidfd_open")) {
+		fail("nothing is proven", refusal_errno());
+	} else if (verdict == PIDTRACK_VERDICT_UNPROVEN ||
+		   verdict == PIDTRACK_VERDICT_OTHER_BOOT ||
+		   (lives && dead != 0 && dead < host->began) ||
+		   (!lives && life->started != 0 && !life->ending)) {
 		storm_note("%u: %s, and it %s", id,
 			   pidtrack_verdict_name(verdict),
 			   life->ending ? "ends" : "lives");
@@ -591,6 +603,8 @@ static void go_on(struct host *host)
 				break;
 		if (storm->finish && host->tracked == 0 && !host->handed)
 			return;
+		if (storm->finish && storm->refused)
+			_exit(3); /* what it is to wait for may never come */
 		for (uint32_t i = 1 + storm_draw(2 * AT_A_TIME); i > 0; i--)
 			if (!take_event(host, i == 1 ? 5 : 0))
 				break;
