@@ -56,6 +56,8 @@
 #define CALL_FSTATAT SYS_statx
 #endif
 
+#define CALLS_MAX 4096 /* numbers of system calls are below */
+
 enum whose {
 	ANYBODYS,   /* a program starts without it, and can test */
 	PAST_LIBC,  /* likewise; made past libc: not to be refused alone */

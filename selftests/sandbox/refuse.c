@@ -3,7 +3,8 @@
  * Loaded into a test program (LD_PRELOAD), refuses one system call to the
  * library in it and to nobody else: to what libpidtrack.so calls of libc,
  * wherever it is called from, the child before exec included.
- * PIDTRACK_TEST_REFUSE has its number and the errno.
+ * PIDTRACK_TEST_REFUSE has its number and the errno.  A byte for each call that
+ * it makes is set in the file that PIDTRACK_TEST_NOTED names, if one is.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -34,6 +35,7 @@ static struct {
 	uintptr_t from, to; /* the library's own instructions */
 	long number;
 	int error;
+	char *notes; /* by number, or NULL */
 	long (*syscall)(long number, ...);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument,
 		     ...);
@@ -72,11 +74,28 @@ static int find(struct dl_phdr_info *object, size_t size, void *arg)
 	return 1;
 }
 
+/* Without them it would look as if no call were made. */
+static void map_notes(const char *path)
+{
+	int fd = (int)refuse.syscall(SYS_openat, AT_FDCWD, path,
+				     O_RDWR | O_CLOEXEC);
+	void *notes = refuse.mmap(NULL, CALLS_MAX, PROT_READ | PROT_WRITE,
+				  MAP_SHARED, fd, 0);
+
+	if (notes == MAP_FAILED) {
+		fprintf(stderr, "refuse: %s: %s\n", path, strerror(errno));
+		abort();
+	}
+	refuse.syscall(SYS_close, fd);
+	refuse.notes = notes;
+}
+
 #define NEXT(name, symbol) *(void **)&refuse.name = dlsym(RTLD_NEXT, symbol)
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *text = getenv("PIDTRACK_TEST_REFUSE");
+	const char *notes = getenv("PIDTRACK_TEST_NOTED");
 
 	NEXT(syscall, "syscall");
 	NEXT(clone, "__clone");
@@ -92,16 +111,28 @@ __attribute__((constructor)) static void begin(void)
 	NEXT(fstatfs, "fstatfs64");
 	NEXT(fstatat, "fstatat64");
 	NEXT(timerfd_settime, "timerfd_settime");
-	if (text && sscanf(text, "%ld %d", &refuse.number, &refuse.error) == 2)
+	refuse.number = -1;
+	if (notes)
+		map_notes(notes);
+	if (refuse.notes || (text && sscanf(text, "%ld %d", &refuse.number,
+					    &refuse.error) == 2))
 		dl_iterate_phdr(find, NULL);
 }
 
-/* Whether the call to libc that returns to @at is refused. */
-#define REFUSED(number_)                                        \
-	(refuse.number == (number_) &&                          \
-	 (uintptr_t)__builtin_return_address(0) - refuse.from < \
-		 refuse.to - refuse.from &&                     \
-	 (errno = refuse.error, true))
+static bool is_refused(long number, const void *caller)
+{
+	if ((uintptr_t)caller - refuse.from >= refuse.to - refuse.from)
+		return false;
+	if (refuse.notes && number >= 0 && number < CALLS_MAX)
+		refuse.notes[number] = 1;
+	if (refuse.number != number)
+		return false;
+	errno = refuse.error;
+	return true;
+}
+
+/* The call to libc that this is in, and that returns to the library. */
+#define REFUSED(number) is_refused(number, __builtin_return_address(0))
 
 __attribute__((visibility("default"))) long syscall(long number, ...)
 {
