@@ -286,7 +286,7 @@ static void crowd_start_beyond(struct __test_metadata *_metadata,
 	crowd_start(_metadata, crowd, 0, BEYOND);
 }
 
-TEST(more_than_the_limit_of_descriptors_are_told_truly)
+TEST_WANTS(more_than_the_limit_of_descriptors_are_told_truly, limits)
 {
 	static struct crowd crowd;
 
@@ -296,7 +296,7 @@ TEST(more_than_the_limit_of_descriptors_are_told_truly)
 	crowd_end(_metadata, &crowd);
 }
 
-TEST(more_than_the_limit_of_descriptors_are_stopped)
+TEST_WANTS(more_than_the_limit_of_descriptors_are_stopped, limits)
 {
 	const struct pidtrack_stop_step step = { SIGKILL, 60000 };
 	struct pidtrack_stop_options options =
@@ -318,7 +318,8 @@ TEST(more_than_the_limit_of_descriptors_are_stopped)
 	crowd_end(_metadata, &crowd);
 }
 
-TEST(more_than_the_limit_cannot_be_handed_over_and_stay_as_they_are)
+TEST_WANTS(more_than_the_limit_cannot_be_handed_over_and_stay_as_they_are,
+	   limits)
 {
 	static struct crowd crowd;
 	int fd = -1, before;
@@ -333,7 +334,7 @@ TEST(more_than_the_limit_cannot_be_handed_over_and_stay_as_they_are)
 	crowd_end(_metadata, &crowd);
 }
 
-TEST(no_more_so_when_they_have_ended)
+TEST_WANTS(no_more_so_when_they_have_ended, limits)
 {
 	const struct pidtrack_event *event;
 	static struct crowd crowd;
@@ -394,8 +395,9 @@ TEST(a_launch_costs_a_fifth_of_a_call_more)
 TEST_WANTS(an_end_costs_a_tenth_of_a_call, descriptors)
 {
 	static struct crowd crowd;
+	const struct pidtrack_event *event;
 	uint64_t before;
-	int n = 0;
+	int n = 0, r;
 
 	demand_parking(_metadata);
 	crowd_start(_metadata, &crowd, 0, BEYOND);
@@ -408,9 +410,9 @@ TEST_WANTS(an_end_costs_a_tenth_of_a_call, descriptors)
 		ASSERT_EQ(0,
 			  waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
 	}
-	for (const struct pidtrack_event *event;
-	     pidtrack_next(crowd.tracker, &event) == 1; n++)
+	for (; (r = pidtrack_next(crowd.tracker, &event)) == 1; n++)
 		crowd.told[index_of(event->process)] = true;
+	ASSERT_EQ(0, r);
 	EXPECT_EQ(BEYOND, n);
 	EXPECT_LE(calls_of(_metadata, crowd.tracker) - before, BEYOND / 10);
 	crowd_end(_metadata, &crowd);
@@ -487,7 +489,7 @@ TEST_WANTS(ends_are_told_while_the_host_has_no_descriptor_left, descriptors)
 }
 
 TEST_WANTS(who_wants_a_descriptor_that_stays_does_not_get_the_last_one,
-	   descriptors)
+	   descriptors_and_limits)
 {
 	struct pidtrack_stop_options tree =
 		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE);
@@ -530,7 +532,7 @@ TEST_WANTS(another_is_held_back_once_an_end_was_told, descriptors)
 }
 
 /* Not even what is held back is of use where its number is beyond the limit. */
-TEST(under_a_lower_limit_nothing_is_lost)
+TEST_WANTS(under_a_lower_limit_nothing_is_lost, descriptors_and_limits)
 {
 	static struct crowd crowd;
 	struct rlimit all;
@@ -996,7 +998,7 @@ static void *grow_in_vain(void *argument)
 	return NULL;
 }
 
-TEST(while_the_ring_takes_nothing_none_is_parked_and_later_they_are)
+TEST_WANTS(while_the_ring_takes_nothing_none_is_parked_and_later_they_are, proc)
 {
 	static struct crowd crowd;
 	struct start start = { _metadata, &crowd };
