@@ -426,6 +426,7 @@ static void one_is_freed(struct __test_metadata *_metadata, struct host *host)
 
 TEST(a_child_that_was_freed_is_reaped_silently)
 {
+	int64_t until_ms = harness_now_ms() + awhile_ms();
 	struct host host = { .set_up = one_is_freed };
 	pid_t pid;
 
@@ -433,8 +434,10 @@ TEST(a_child_that_was_freed_is_reaped_silently)
 	pid = atoi(host_line(&host));
 	ASSERT_SAYS(&host, "recovered b same pin 0 running");
 	gate_open(&host.gate);
-	while (!kill(pid, 0))
+	while (!kill(pid, 0)) {
+		ASSERT_LT(harness_now_ms(), until_ms);
 		sched_yield();
+	}
 	gate_open(&host.other);
 	ASSERT_SAYS(&host, "event b exited 0x400 waited last");
 	ASSERT_SAYS(&host, "left 0 0");
