@@ -331,7 +331,7 @@ static void say_memory_is_flat(void)
 	bool flat = true;
 
 	for (int i = 0; i < HOSTS; i++)
-		flat = flat && soak->hosts[i].figures.bytes < 32768 &&
+		flat = flat && soak->hosts[i].figures.bytes < 4096 &&
 		       soak->hosts[i].figures.resident_kb < 2048;
 	say(flat, "memory_is_flat");
 #endif

@@ -118,8 +118,9 @@ struct figures {
 	_Atomic uint32_t recorded;
 	_Atomic uint32_t quiets;     /* times it was looked for what is left */
 	_Atomic uint32_t fds[2];     /* fewest and most then */
-	_Atomic int32_t bytes;	     /* allocated, more than at first */
-	_Atomic int32_t resident_kb; /* likewise */
+	_Atomic int32_t bytes;	     /* allocated without a tracker, more than
+					at first */
+	_Atomic int32_t resident_kb; /* more than at the first look */
 };
 
 struct host_memory {

@@ -47,8 +47,8 @@ static struct host {
 	bool stealing;
 	_Atomic bool stop_thief;
 	pthread_mutex_t lock; /* of thefts, and of children that are born */
-	int32_t bytes;	      /* at the first look */
-	int32_t resident_kb;
+	int32_t bytes;	      /* before the first tracker */
+	int32_t resident_kb;  /* at the first look */
 } host = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static uint32_t draw(uint32_t below)
@@ -1020,6 +1020,31 @@ static void make_tracker(uint32_t policy)
 	host.renewal_ms = soak_now_ms() + 500 + draw(RENEWAL_MS);
 }
 
+static int32_t allocated(void)
+{
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+	return (int32_t)mallinfo2().uordblks;
+#else
+	return 0;
+#endif
+}
+
+static void note_most(_Atomic int32_t *most, int32_t *first, int32_t now)
+{
+	if (*first == 0)
+		*first = now;
+	if (now - *first > *most)
+		*most = now - *first;
+}
+
+/* The tables of a tracker grow as it needs them; without one there are none. */
+static void end_tracker(void)
+{
+	if (pidtrack_free(host.tracker))
+		fail("free", -EBUSY);
+	note_most(&figures->bytes, &host.bytes, allocated());
+}
+
 static uint32_t draw_policy(void)
 {
 	static const uint32_t policies[] = { PIDTRACK_ORPHANS_COLLECT,
@@ -1208,8 +1233,7 @@ static void renew(uint32_t policy)
 						 mine->members[i].fingerprint,
 						 PIDTRACK_FINGERPRINT_MAX) < 0)
 			mine->members[i].fingerprint[0] = '\0';
-	if (pidtrack_free(host.tracker))
-		fail("free", -EBUSY);
+	end_tracker();
 	memset(host.processes, 0, sizeof(host.processes));
 	host.done = NULL;
 	make_tracker(policy);
@@ -1418,23 +1442,6 @@ static const char *what_is_left(void)
 	return NULL;
 }
 
-static int32_t allocated(void)
-{
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-	return (int32_t)mallinfo2().uordblks;
-#else
-	return 0;
-#endif
-}
-
-static void note_most(_Atomic int32_t *most, int32_t *first, int32_t now)
-{
-	if (*first == 0)
-		*first = now;
-	if (now - *first > *most)
-		*most = now - *first;
-}
-
 static void look_at_self(void)
 {
 	uint32_t fds = (uint32_t)count_fds();
@@ -1443,7 +1450,6 @@ static void look_at_self(void)
 		figures->fds[0] = fds;
 	if (fds > figures->fds[1])
 		figures->fds[1] = fds;
-	note_most(&figures->bytes, &host.bytes, allocated());
 	note_most(&figures->resident_kb, &host.resident_kb,
 		  number_of("/proc/self/status", "RssAnon:"));
 	if (mine->bystander && waitpid(mine->bystander, NULL, WNOHANG)) {
@@ -1541,8 +1547,7 @@ static int finish(void)
 	be_quiet();
 	end_thief();
 	count_orphans();
-	if (pidtrack_free(host.tracker))
-		fail("free", -EBUSY);
+	end_tracker();
 	if (mine->bystander) {
 		kill(mine->bystander, SIGKILL);
 		waitpid(mine->bystander, NULL, 0);
@@ -1561,6 +1566,7 @@ int soak_host(uint32_t number)
 	figures = &mine->figures;
 	mallopt(M_ARENA_MAX, 1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	host.bytes = allocated();
 	if (mine->handoff < 0) {
 		begin();
 	} else {
