@@ -426,11 +426,15 @@ static int try_wakeup(struct pt_uring *uring, int source, int sink)
 	if (r == 0)
 		return -EOPNOTSUPP;
 
-	/* as if nothing had been */
-	sys_read(source, &count, 1);
+	/* as if nothing had been; refused, it would be readable for ever */
+	r = sys_read(source, &count, 1);
+	if (r < 0)
+		return r;
 	pt_sys_calls++;
 	io_uring_get_events(&uring->ring);
-	sys_read(uring->fd, &count, sizeof(count));
+	r = sys_read(uring->fd, &count, sizeof(count));
+	if (r != sizeof(count))
+		return r < 0 ? r : -EOPNOTSUPP;
 	io_uring_cq_advance(&uring->ring, io_uring_cq_ready(&uring->ring));
 	return 0;
 }

@@ -573,14 +573,14 @@ TEST(nor_is_there_where_setting_it_is_forbidden)
 }
 
 /* In a process of its own: who may not write could not say anything either. */
-static void have_no_epoll_without(struct __test_metadata *_metadata, int nr,
-				  int error)
+static void have_none_without(struct __test_metadata *_metadata,
+			      const char *backend, int nr, int error)
 {
 	struct pidtrack *tracker = NULL;
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", "epoll", 1));
+	ASSERT_EQ(0, setenv("PIDTRACK_BACKEND", backend, 1));
 	ASSERT_EQ(0, pidtrack_new(NULL, &tracker)); /* else */
 	pidtrack_free(tracker);
 	tracker = NULL;
@@ -598,10 +598,21 @@ static void have_no_epoll_without(struct __test_metadata *_metadata, int nr,
 
 TEST(where_nothing_can_be_asked_or_woken_there_is_none_that_has_epoll)
 {
-	have_no_epoll_without(_metadata, SYS_ppoll, ENOSYS);
-	have_no_epoll_without(_metadata, SYS_ppoll, EPERM);
-	have_no_epoll_without(_metadata, SYS_write, ENOSYS);
-	have_no_epoll_without(_metadata, SYS_write, EPERM);
+	have_none_without(_metadata, "epoll", SYS_ppoll, ENOSYS);
+	have_none_without(_metadata, "epoll", SYS_ppoll, EPERM);
+	have_none_without(_metadata, "epoll", SYS_write, ENOSYS);
+	have_none_without(_metadata, "epoll", SYS_write, EPERM);
+}
+
+/* Else what woke the host once would be readable for ever. */
+TEST(where_nothing_can_be_read_there_is_none)
+{
+	have_none_without(_metadata, "epoll", SYS_read, ENOSYS);
+	have_none_without(_metadata, "epoll", SYS_read, EPERM);
+	if (pidtrack_feature_probe(PIDTRACK_FEATURE_RING_WAITID))
+		SKIP(return, "no ring that waits");
+	have_none_without(_metadata, "uring", SYS_read, ENOSYS);
+	have_none_without(_metadata, "uring", SYS_read, EPERM);
 }
 
 TEST(io_uring_forced_is_had_or_refused)

@@ -150,7 +150,7 @@ static const struct call {
 	{ "ppoll", SYS_ppoll, EVERYBODYS, false, "ring-waitid" },
 	{ "prctl", SYS_prctl, EVERYBODYS, false, "" },
 	{ "prlimit64", SYS_prlimit64, EVERYBODYS, false, "" },
-	{ "read", SYS_read, EVERYBODYS, false, "proc" },
+	{ "read", SYS_read, EVERYBODYS, false, "proc ring-waitid" },
 	{ "readlink", SYS_readlink, EVERYBODYS, false, "" },
 	{ "recvmsg", SYS_recvmsg, ANYBODYS, false, "" },
 	{ "renameat2", SYS_renameat2, ANYBODYS, false, "" },
