@@ -5,6 +5,7 @@
 #ifndef PT_BASE_H
 #define PT_BASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,12 @@ static inline int fd_close(int fd)
 static inline void fd_closep(int *fd)
 {
 	fd_close(*fd);
+}
+
+/* No descriptor or memory, for now: it says nothing of what was asked for. */
+static inline bool is_short_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
 /* Passes ownership out of a CLEANUP variable. */

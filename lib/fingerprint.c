@@ -23,8 +23,7 @@ static int look_for_pidfs(bool *ret_pidfs)
 /* What another time may be had. */
 static bool is_passing(int r)
 {
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EIO ||
-	       r == -EINTR;
+	return is_short_of_room(r) || r == -EIO || r == -EINTR;
 }
 
 int pt_place_look(struct pt_place *ret_place)

@@ -43,11 +43,6 @@ static void close_record(struct pt_record *record)
 	record->dir = fd_close(record->dir);
 }
 
-static bool is_want_of_room(int r)
-{
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
-}
-
 /* What there is to prepare of the record of its end. */
 static int prepare_ending(struct launch *launch)
 {
@@ -105,7 +100,7 @@ static int launch_kept(struct pidtrack *tracker, struct launch *launch,
 	if (r >= 0)
 		r = pt_keeper_claim(&tracker->set.keeper, &keepsake, &place);
 	if (r < 0) {
-		if (!is_want_of_room(r))
+		if (!is_short_of_room(r))
 			launch->stage = PIDTRACK_STAGE_KEEP;
 		return r;
 	}
@@ -142,7 +137,7 @@ static int launch_recorded(struct pidtrack *tracker, struct launch *launch,
 	if (r >= 0)
 		r = prepare_ending(launch);
 	if (r < 0) {
-		if (!is_want_of_room(r))
+		if (!is_short_of_room(r))
 			launch->stage = PIDTRACK_STAGE_RECORD;
 		return r;
 	}

@@ -326,7 +326,7 @@ static int open_host(struct pt_child *child, int *ret_pidfd)
 
 	child->host = sys_getpid();
 	fd = sys_pidfd_open(child->host, 0);
-	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+	if (is_short_of_room(fd))
 		return fd;
 	if (fd < 0)
 		return options->namespaces & CLONE_NEWPID ? fd : 0;

@@ -217,7 +217,7 @@ static uint64_t limit_of_files(void)
 
 static bool is_want_of_room(int r)
 {
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN;
+	return is_short_of_room(r) || r == -EAGAIN;
 }
 
 /* Has a lot for @number. */

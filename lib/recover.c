@@ -58,7 +58,7 @@ static int know(struct pt_set *set, size_t more, struct knowns *ret_knowns)
 		if (!pt_process_is_there(process))
 			continue;
 		r = pt_set_inode(set, process, &known->inode);
-		if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		if (is_short_of_room(r))
 			return r; /* to be asked again: it would be two */
 		if (r < 0)
 			continue;
@@ -129,7 +129,7 @@ static int list_one(struct recover *recover, const struct pt_pins *pins,
 	int r;
 
 	r = pt_pin_inode(pins->dir, name, &inode);
-	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM)
+	if (is_short_of_room(r))
 		return r;
 	if (r == -ENOENT) {
 		/* it was let go, but for the file */

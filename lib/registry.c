@@ -160,8 +160,7 @@ static int look(struct pidtrack_registry *registry, const char *name)
 	if (!known && is_pin_to_be(registry, error))
 		return GO_ON;
 
-	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
-	    error == -EAGAIN)
+	if (is_short_of_room(error) || error == -EAGAIN)
 		registry->unsure = true;
 	sum = sum_of(registry->record, error);
 	if (known && known->told == sum) {

@@ -162,7 +162,7 @@ static int check_pidfs(void)
 {
 	CLEANUP(fd_closep) int self = sys_pidfd_open(sys_getpid(), 0);
 
-	if (self == -EMFILE || self == -ENFILE || self == -ENOMEM)
+	if (is_short_of_room(self))
 		return self;
 	return self >= 0 && sys_on_pidfs(self) > 0 ? 0 : -EOPNOTSUPP;
 }

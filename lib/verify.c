@@ -30,7 +30,7 @@ static void conclude_unseen(struct verification *it, int error)
 {
 	const char *reason = "the kernel refuses to tell";
 
-	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+	if (is_short_of_room(error))
 		reason = "no descriptor or memory to look with";
 	else if (error == -EPERM || error == -EACCES)
 		reason = "looking at it is not permitted here";
