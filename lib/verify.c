@@ -216,39 +216,52 @@ static bool is_older_than_boot(const struct verification *it)
 	       record->file.modified_ns < boot - CLOCK_SLACK_NS;
 }
 
-/* Nobody writes the number of a process down before there is the process. */
-static bool is_older_than_process(const struct verification *it)
+/*
+ * Nobody writes the number of a process down before there is the process.
+ *
+ * Return: whether it was; or why that is not seen.
+ */
+static int is_older_than_process(const struct verification *it)
 {
 	const struct pidtrack_record *record = it->record;
 	struct pt_look seen;
 	int r;
 
 	if (!record->dated)
-		return false;
+		return 0;
 	r = pt_look_at(it->place, it->pidfd, record->fingerprint.pid, &seen);
-	if (r < 0 || !(seen.has & PT_HAS_START))
-		return false;
+	if (r == -ESRCH || (r >= 0 && !(seen.has & PT_HAS_START)))
+		r = -ENODATA;
+	if (r < 0)
+		return r;
 	return record->file.modified_ns <
 	       pt_start_ns(seen.start) - CLOCK_SLACK_NS;
 }
 
 /*
  * A number, at best with a hint; of another boot, or of a process that began
- * later, it is a stranger's.
+ * later, it is a stranger's, as it may be where that is not seen.
  */
 static void conclude_legacy(struct verification *it, uint32_t evidence,
 			    const char *reason)
 {
+	int older;
+
 	if (is_older_than_boot(it)) {
-		evidence = 0;
-		reason = "the record is older than this boot";
-	} else if (is_older_than_process(it)) {
-		evidence = 0;
-		reason = "the record is older than the process";
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the record is older than this boot");
+		return;
+	}
+	older = is_older_than_process(it);
+	if (older < 0) {
+		conclude_unseen(it, older);
+	} else if (older) {
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0,
+			 "the record is older than the process");
 	} else {
 		it->legacy = true;
+		conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence, reason);
 	}
-	conclude(it, PIDTRACK_VERDICT_UNPROVEN, evidence, reason);
 }
 
 /*

@@ -240,6 +240,28 @@ static inline bool reaping_is_told(void)
 
 /* ---- threads ---- */
 
+/* Leaves @n descriptors to be opened.  Return: the limit before. */
+static inline struct rlimit fds_leave(struct __test_metadata *_metadata, int n)
+{
+	struct rlimit before, limit;
+	int fds = 0, fd;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+	for (fd = 0; fd < 4096; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && fds++ == n)
+			break;
+	limit = before;
+	limit.rlim_cur = (rlim_t)fd;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	return before;
+}
+
+static inline void fds_restore(struct __test_metadata *_metadata,
+			       struct rlimit before)
+{
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+}
+
 /* Spins until that thread of ours sleeps in a system call, or has ended. */
 static inline void thread_await_asleep(pid_t thread)
 {

@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "tracked.h"
@@ -382,6 +383,25 @@ in_pid_namespace(struct __test_metadata *_metadata,
 	struct namespace_run inside = { run, arg };
 
 	apart(_metadata, be_pid_namespace, &inside);
+}
+
+/* Of a file with that text and time. */
+static inline struct pidtrack_record *file_of(struct __test_metadata *_metadata,
+					      const char *text, time_t modified)
+{
+	struct timespec times[2] = { { modified, 0 }, { modified, 0 } };
+	const char *path = path_make(_metadata);
+	struct pidtrack_record *record = NULL;
+	int fd;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ((ssize_t)strlen(text), write(fd, text, strlen(text)));
+	ASSERT_EQ(0, futimens(fd, times));
+	close(fd);
+	ASSERT_EQ(0, pidtrack_record_read(path, &record));
+	unlink(path);
+	return record;
 }
 
 #endif

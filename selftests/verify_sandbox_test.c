@@ -96,22 +96,39 @@ TEST_WANTS(without_a_descriptor_nothing_is_proven, numbers)
 TEST_WANTS(nor_with_one_where_proc_needs_another, boot_id)
 {
 	struct shim shim = shim_in(_metadata, LIVE);
-	struct rlimit limit, before;
-	int fd = dup(0);
+	struct rlimit before = fds_leave(_metadata, 1);
 
-	ASSERT_GE(fd, 0);
-	close(fd);
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
-	limit = before;
-	limit.rlim_cur = fd + 1;
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_VERDICT(PIDTRACK_VERDICT_UNPROVEN, shim.tracker,
 		       shim.records.boxlite);
 	if (works(PIDTRACK_FEATURE_PIDFS))
 		EXPECT_VERDICT(PIDTRACK_VERDICT_SAME, shim.tracker,
 			       shim.records.native);
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+	fds_restore(_metadata, before);
 	shim_end(_metadata, &shim, LIVE);
+}
+
+/* A number that may be older than the process is a stranger's. */
+TEST_WANTS(nor_is_a_number_taken_at_its_word_then, numbers)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = NULL;
+	struct pidtrack_record *record;
+	struct child stranger;
+	struct rlimit before;
+	char text[64];
+
+	ASSERT_EQ(0, child_start(&stranger));
+	snprintf(text, sizeof(text), "%d\n", stranger.pid);
+	record = file_of(_metadata, text, time(NULL) - 600);
+	expect_refused(_metadata, tracker, record, -ENODATA);
+	before = fds_leave(_metadata, 1);
+	EXPECT_EQ(-ENODATA, pidtrack_attach_record(tracker, record, LEGACY,
+						   &process, NULL, 0));
+	EXPECT_NULL(process);
+	fds_restore(_metadata, before);
+	pidtrack_record_free(record);
+	child_end(&stranger);
+	pidtrack_free(tracker);
 }
 
 /* ---- system calls ---- */

@@ -810,24 +810,6 @@ TEST_WANTS(one_of_another_boot_is_told_so_live_or_not, boot_id)
 }
 
 /* A record without a boot id is known by its date, if it is a file. */
-static struct pidtrack_record *file_of(struct __test_metadata *_metadata,
-				       const char *text, time_t modified)
-{
-	struct timespec times[2] = { { modified, 0 }, { modified, 0 } };
-	const char *path = path_make(_metadata);
-	struct pidtrack_record *record = NULL;
-	int fd;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ((ssize_t)strlen(text), write(fd, text, strlen(text)));
-	ASSERT_EQ(0, futimens(fd, times));
-	close(fd);
-	ASSERT_EQ(0, pidtrack_record_read(path, &record));
-	unlink(path);
-	return record;
-}
-
 static struct pidtrack_record *old_file(struct __test_metadata *_metadata,
 					const char *text)
 {
