@@ -690,7 +690,8 @@ enum pidtrack_verdict {
 	PIDTRACK_VERDICT_SAME = 1,   /* the very process, running */
 	PIDTRACK_VERDICT_EXITED,     /* the very process; it has ended */
 	PIDTRACK_VERDICT_REUSED,     /* another one has its number */
-	PIDTRACK_VERDICT_GONE,	     /* none has its number */
+	PIDTRACK_VERDICT_GONE,	     /* none has its number, or who had it was
+					waited for while it was looked at */
 	PIDTRACK_VERDICT_OTHER_BOOT, /* it was before the last boot */
 	PIDTRACK_VERDICT_UNPROVEN,   /* nothing decisive could be compared, or
 					with a process of another number */

@@ -125,25 +125,60 @@ static int look(struct verification *it, struct pt_fingerprint *ret_found)
 	return r;
 }
 
-/* Whether what was verified runs, has ended, or is reaped by now. */
-static void conclude_alive(struct verification *it)
+/* 1, and whether it was waited for; 0: it runs; or why that is not seen. */
+static int has_ended(const struct verification *it, bool *ret_reaped)
 {
 	struct pollfd ended = { .fd = it->pidfd, .events = POLLIN };
+	int r = sys_ppoll_now(&ended);
+
+	*ret_reaped = r > 0 && (ended.revents & POLLHUP ||
+				sys_pidfd_send_signal(it->pidfd, 0) == -ESRCH);
+	return r;
+}
+
+/*
+ * Found by its number, and reaped while it was looked at, it could not be read.
+ * The one that is recorded, if it ran, would have had that number, so it is
+ * gone as well.
+ */
+static void conclude_unread(struct verification *it)
+{
+	uint32_t evidence = PIDTRACK_EVIDENCE_PID;
+	bool reaped;
+
+	if (it->pidfd < 0 || has_ended(it, &reaped) <= 0 || !reaped)
+		return;
+	if (it->record->text)
+		evidence |= PIDTRACK_EVIDENCE_BOOT;
+	it->legacy = false;
+	conclude(it, PIDTRACK_VERDICT_GONE, evidence,
+		 "what had its number has just been waited for");
+}
+
+/*
+ * Whether what was verified runs or has ended.  Reaped by now, it has ended all
+ * the same where its pidfd is still known for it: since Linux 6.15 that tells
+ * the status.
+ */
+static void conclude_alive(struct verification *it)
+{
+	bool reaped;
 	int r;
 
+	if (it->comparison.verdict == PIDTRACK_VERDICT_UNPROVEN)
+		conclude_unread(it);
 	if (it->comparison.verdict != PIDTRACK_VERDICT_SAME)
 		return;
-	r = sys_ppoll_now(&ended);
+	r = has_ended(it, &reaped);
 	if (r < 0)
 		conclude_unseen(it, r);
 	if (r <= 0)
 		return;
-	it->comparison.verdict = PIDTRACK_VERDICT_EXITED;
-	if (ended.revents & POLLHUP ||
-	    sys_pidfd_send_signal(it->pidfd, 0) == -ESRCH) {
-		it->comparison.verdict = PIDTRACK_VERDICT_GONE;
+	it->comparison.verdict = reaped && !it->place->pidfs ?
+					 PIDTRACK_VERDICT_GONE :
+					 PIDTRACK_VERDICT_EXITED;
+	if (reaped)
 		it->comparison.reason = "it has been waited for just now";
-	}
 }
 
 /* ---- native records, and fingerprints ---- */

@@ -878,4 +878,135 @@ TEST_WANTS(a_number_older_than_its_process_is_not_taken_at_its_word, numbers)
 	pidtrack_free(tracker);
 }
 
+/* ---- reaped while it is looked at ---- */
+
+struct amid {
+	pthread_t thread;
+	_Atomic int listener;
+	_Atomic bool over;
+	pid_t pid;
+};
+
+/* Whoever asks whether it is still there asks in vain. */
+static void *reap_amid(void *arg)
+{
+	struct amid *amid = arg;
+	bool reaped = false;
+	uint64_t id;
+
+	while (amid->listener < 0)
+		sched_yield();
+	while (!amid->over) {
+		if (!(await_fd(amid->listener, POLLIN, 10) & POLLIN) ||
+		    seccomp_stopped(amid->listener, &id) < 0)
+			continue;
+		if (!reaped && !kill(amid->pid, SIGKILL))
+			reaped = waitpid(amid->pid, NULL, 0) == amid->pid;
+		seccomp_go(amid->listener, id);
+	}
+	return NULL;
+}
+
+/* From here on the call whose second argument is that one is held. */
+static void amid_begin(struct __test_metadata *_metadata, struct amid *amid,
+		       pid_t pid, int call, unsigned int argument)
+{
+	*amid = (struct amid){ .listener = -1, .pid = pid };
+	ASSERT_EQ(0, pthread_create(&amid->thread, NULL, reap_amid, amid));
+	amid->listener = seccomp_on_argument(call, 1, ~0U, argument,
+					     SECCOMP_RET_USER_NOTIF,
+					     SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	ASSERT_GE(amid->listener, 0);
+}
+
+static void amid_end(struct amid *amid)
+{
+	amid->over = true;
+	pthread_join(amid->thread, NULL);
+	close(amid->listener);
+}
+
+struct look {
+	const char *without; /* of its fingerprint; NULL: a number alone */
+	bool pidfs;
+	uint32_t evidence;
+};
+
+static void verify_amid(struct __test_metadata *_metadata, void *arg)
+{
+	const struct look *look = arg;
+	struct pidtrack_process *process;
+	struct pidtrack_record *record;
+	struct pidtrack *tracker;
+	struct child child;
+	struct amid amid;
+	char text[64];
+
+	if (!look->pidfs)
+		ASSERT_EQ(0, seccomp_refuse(SECCOMP_FSTATFS, ENOSYS));
+	tracker = tracker_start(_metadata, 0);
+	ASSERT_EQ(0, child_start(&child));
+	ASSERT_EQ(0, pidtrack_attach(tracker, child.pid, 0, 0, &process));
+	snprintf(text, sizeof(text), "%d\n", child.pid);
+	record = look->without ?
+			 record_with(_metadata, process, look->without, NULL) :
+			 file_of(_metadata, text, time(NULL) + 1);
+	if (!record) /* it has none in any case */
+		record = record_of(_metadata, process);
+	amid_begin(_metadata, &amid, child.pid, SYS_pidfd_send_signal, 0);
+	EXPECT_PROOF(PIDTRACK_VERDICT_GONE, look->evidence, tracker, record);
+	amid_end(&amid);
+	pidtrack_record_free(record);
+	child_close(&child);
+	pidtrack_free(tracker);
+}
+
+TEST_WANTS(one_that_is_reaped_while_it_is_looked_at_is_gone,
+	   numbers_and_signals)
+{
+	struct look without_pidfs = { "inode", false, BOOT | PID };
+	struct look number = { NULL, true, PID };
+
+	apart(_metadata, verify_amid, &without_pidfs);
+	apart(_metadata, verify_amid, &number);
+}
+
+static void attach_amid(struct __test_metadata *_metadata, void *arg)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	const struct pidtrack_event *event;
+	struct pidtrack_comparison it;
+	struct pidtrack_record *record;
+	struct child child;
+	struct amid amid;
+	int status = 0;
+
+	(void)arg;
+	ASSERT_EQ(0, child_start(&child));
+	record = record_of_kind(_metadata, tracker, child.pid, NATIVE);
+	amid_begin(_metadata, &amid, child.pid, SYS_ppoll, 1);
+	ASSERT_EQ(0, pidtrack_attach_record(tracker, record, 0, &process, &it,
+					    sizeof(it)));
+	amid_end(&amid);
+	pidtrack_record_free(record);
+	EXPECT_EQ(PIDTRACK_VERDICT_EXITED, it.verdict);
+	EXPECT_EQ(evidence_expected(), it.evidence);
+	do
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	while (!(event->flags & PIDTRACK_EVENT_LAST));
+	EXPECT_EQ(PIDTRACK_SOURCE_RECOVERED,
+		  pidtrack_process_status(process, &status));
+	EXPECT_EQ(SIGKILL, status);
+	child_close(&child);
+	pidtrack_free(tracker);
+}
+
+TEST_WANTS(of_one_that_is_proven_the_kernel_still_tells_the_status, boot_id)
+{
+	if (!works(PIDTRACK_FEATURE_EXIT_INFO))
+		SKIP(return, "no exit information here");
+	apart(_metadata, attach_amid, NULL);
+}
+
 TEST_HARNESS_MAIN
