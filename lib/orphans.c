@@ -61,11 +61,13 @@ int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
 {
 	CLEANUP(fd_closep) int timer = -1;
 	struct pt_orphans *orphans;
-	int r;
+	int listed = 0, r;
 
 	if (policy > PIDTRACK_ORPHANS_ASK)
 		return -EINVAL;
 	r = try_all(place, policy);
+	if (r >= 0)
+		listed = r = pt_pids_lists_children();
 	if (r >= 0)
 		timer = r = pt_timer_new(1); /* due at once */
 	if (r < 0)
@@ -77,7 +79,7 @@ int pt_orphans_new(const struct pt_place *place, struct pt_parked *parked,
 		.place = *place,
 		.parked = parked,
 		.policy = policy,
-		.listed = pt_pids_lists_children(),
+		.listed = listed,
 		.timer = fd_take(&timer),
 		.asked = -1,
 		.time_ns = (time_ms ? time_ms : USUAL_MS) * MS,

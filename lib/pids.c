@@ -182,11 +182,13 @@ int pt_pids_threads(struct pt_pids *threads, pid_t pid)
 	return pt_pids_in_directory(threads, path.start);
 }
 
-bool pt_pids_lists_children(void)
+int pt_pids_lists_children(void)
 {
 	CLEANUP(fd_closep) int fd = -1;
 
 	fd = sys_open(AT_FDCWD, "/proc/thread-self/children", O_RDONLY, 0);
+	if (is_short_of_room(fd))
+		return fd;
 	return fd != -ENOENT;
 }
 

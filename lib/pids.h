@@ -67,8 +67,12 @@ int pt_pids_threads(struct pt_pids *threads, pid_t pid);
 /* The list of the children of a thread, to be read.  Linux 3.5. */
 int pt_pids_open_children(pid_t pid, pid_t thread);
 
-/* Whether the kernel lists children; else they have to be searched for. */
-bool pt_pids_lists_children(void);
+/*
+ * Whether the kernel lists children.
+ *
+ * Return: 1; 0 if they have to be searched for; -EMFILE, -ENFILE or -ENOMEM.
+ */
+int pt_pids_lists_children(void);
 
 /* Adds the children of all threads of a process.  Linux 3.5. */
 int pt_pids_children(struct pt_pids *pids, pid_t pid);

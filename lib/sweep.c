@@ -194,6 +194,14 @@ static void miss(struct pt_tree *tree, struct pt_member *parent)
 		parent->held = true;
 }
 
+/* Nobody's children were looked for. */
+static void miss_all(struct pt_tree *tree)
+{
+	for (struct pt_member *member = &tree->root; member;
+	     member = member->next)
+		miss(tree, member);
+}
+
 /* What opening it says of a number that is no process, or just ending. */
 static bool is_nobody(int r)
 {
@@ -277,7 +285,7 @@ static void search_children(struct pt_tree *tree)
 	lend_spare(tree);
 	r = pt_pids_in_directory(&pids, "/proc");
 	if (r < 0)
-		miss(tree, &tree->root);
+		miss_all(tree);
 	for (size_t i = 0; i < pids.n; i++) {
 		lend_spare(tree);
 		r = pt_procfs_stat(pids.at[i], &stat);
@@ -298,6 +306,15 @@ static void search_children(struct pt_tree *tree)
 
 static void sweep_tree(struct pt_tree *tree)
 {
+	if (tree->listed < 0) {
+		lend_spare(tree);
+		tree->listed = pt_pids_lists_children();
+		take_spare(tree);
+	}
+	if (tree->listed < 0) {
+		miss_all(tree);
+		return;
+	}
 	if (!tree->listed) {
 		search_children(tree);
 		return;

@@ -52,15 +52,20 @@ struct pt_tree {
 	int signal;	  /* of this step; 0: none */
 	int cgroup_fd;	  /* owned; -1 */
 	const int *epoll; /* lent: tells of ends, with the member; or -1 */
-	int spare;    /* owned: a descriptor for looking, when others are out;
-			 -1 */
-	bool listed;  /* the kernel lists children */
-	bool shoots;  /* it has signals for a whole group at once */
-	bool kills;   /* it kills cgroups */
-	bool whole;   /* all that the last sweep saw is pinned */
-	bool blind;   /* what children one had was not to be seen */
-	bool with_us; /* the caller is among them */
-	int64_t swept_ns; /* CLOCK_MONOTONIC */
+	int spare;     /* owned: a descriptor for looking, when others are out;
+			  -1 */
+	int listed;    /* whether the kernel lists children, or why that could
+			  not be asked */
+	bool shoots;   /* it has signals for a whole group at once */
+	bool kills;    /* it kills cgroups */
+	bool whole;    /* all that the last sweep saw is pinned */
+	bool blind;    /* what children one had was not to be seen */
+	bool with_us;  /* the caller is among them */
+	bool descends; /* as one of the tree */
+	bool again;    /* a group or cgroup is still to be killed */
+	int64_t swept_ns;  /* CLOCK_MONOTONIC */
+	int64_t freeze_ns; /* for which this step may still stop them */
+	int64_t hold_ns;   /* until then nobody is killed who is held */
 };
 
 /*
@@ -70,8 +75,9 @@ struct pt_tree {
  */
 bool pt_sweep(struct pt_tree *tree);
 
-/* Looks at the cgroup; as pt_cgroup_look(). */
+/* Looks at the cgroup, as pt_cgroup_look(); kills it, as pt_cgroup_kill(). */
 int pt_sweep_look(struct pt_tree *tree);
+int pt_sweep_kill(struct pt_tree *tree);
 
 /* The one that holds the number now, the root apart; or NULL. */
 struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid);
@@ -97,7 +103,7 @@ bool pt_pidfd_ended(int pidfd);
 /* No memory or descriptor: again when there is room. */
 static inline bool pt_sweep_is_short(int r)
 {
-	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC;
+	return is_short_of_room(r) || r == -ENOSPC;
 }
 
 #endif

@@ -65,7 +65,7 @@ static void all_are_found(struct __test_metadata *_metadata, bool listed)
 
 TEST(all_are_found_where_the_kernel_lists_children)
 {
-	if (!pt_pids_lists_children())
+	if (pt_pids_lists_children() <= 0)
 		SKIP(return, "no CONFIG_PROC_CHILDREN");
 	all_are_found(_metadata, true);
 }
@@ -73,6 +73,38 @@ TEST(all_are_found_where_the_kernel_lists_children)
 TEST(all_are_found_where_it_does_not)
 {
 	all_are_found(_metadata, false);
+}
+
+/* Without a descriptor it is not known, and asked again. */
+TEST(whether_it_does_is_asked_when_there_is_room)
+{
+	struct family *family = family_make(_metadata);
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct rlimit before;
+	struct pt_place place;
+	struct pt_tree *tree;
+	int pidfd;
+
+	pt_place_look(&place);
+	family->root = family_start(family, 2, 1);
+	family_await(_metadata, family, 3);
+	pidfd = (int)syscall(SYS_pidfd_open, family->root, 0);
+	ASSERT_GE(pidfd, 0);
+	before = fds_leave(_metadata, 0);
+	EXPECT_EQ(-EMFILE, pt_pids_lists_children());
+	ASSERT_EQ(0, pt_tree_new(&place, PIDTRACK_STOP_TREE, family->root,
+				 pidfd, false, -1, &epoll, &tree));
+	EXPECT_EQ(-EMFILE, tree->listed);
+	pt_tree_signal(tree, SIGKILL);
+	EXPECT_EQ(0, tree->reached);
+	fds_restore(_metadata, before);
+	pt_tree_sweep(tree);
+	EXPECT_GE(tree->listed, 0);
+	EXPECT_EQ(3, tree->reached);
+	pt_tree_free(tree);
+	close(pidfd);
+	close(epoll);
+	family_end(_metadata, family);
 }
 
 /* Before Linux 6.13 a pidfd does not tell whose child its process is. */
