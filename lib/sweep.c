@@ -32,9 +32,17 @@ static struct pt_member *known(struct pt_tree *tree, pid_t pid)
 	return member;
 }
 
+/* When it is reaped another may have its number, of those below it too. */
+static bool is_root(const struct pt_tree *tree, pid_t pid)
+{
+	return pid == tree->root.pid && !pt_pidfd_reaped(tree->root.pidfd);
+}
+
 struct pt_member *pt_sweep_known(struct pt_tree *tree, pid_t pid)
 {
-	return pid == tree->root.pid ? &tree->root : known(tree, pid);
+	struct pt_member *member = known(tree, pid);
+
+	return member || pid != tree->root.pid ? member : &tree->root;
 }
 
 struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid)
@@ -219,7 +227,7 @@ static int pin(struct pt_tree *tree, struct pt_member *parent, pid_t pid)
 
 	if (pid == tree->self)
 		tree->with_us = true;
-	if (pid <= 1 || pid == tree->self || pid == tree->root.pid ||
+	if (pid <= 1 || pid == tree->self || is_root(tree, pid) ||
 	    pt_sweep_find(tree, pid))
 		return -1;
 	pidfd = sys_pidfd_open(pid, 0);
@@ -293,7 +301,7 @@ static void search_children(struct pt_tree *tree)
 			miss(tree, &tree->root);
 		if (r < 0)
 			continue;
-		parent = stat.ppid == tree->root.pid ?
+		parent = is_root(tree, stat.ppid) ?
 				 &tree->root :
 				 pt_sweep_find(tree, stat.ppid);
 		if (!parent || parent->ended)

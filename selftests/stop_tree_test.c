@@ -636,6 +636,69 @@ TEST_WANTS(the_tree_of_somebody_elses_child_ends, proc)
 	family_end(_metadata, family);
 }
 
+/* ---- the number of a root that was reaped ---- */
+
+/* A root that ends when it is told, and a child that makes another as it. */
+static pid_t start_with_heir(struct family *family, const struct gate *ends,
+			     const struct gate *makes)
+{
+	pid_t root = fork(), heir;
+	char byte;
+
+	if (root)
+		return root;
+	root = getpid();
+	close(ends->host);
+	close(makes->host);
+	if (!fork()) {
+		family_join(family);
+		if (read(makes->shim, &byte, 1) < 0)
+			_exit(97);
+		heir = stranger_start(root);
+		if (heir < 0)
+			_exit(98);
+		family->pids[family->n++] = heir;
+		family_live();
+	}
+	while (family->n < 1)
+		sched_yield();
+	family_join(family);
+	_exit(read(ends->shim, &byte, 1) >= 0 ? 0 : 99);
+}
+
+TEST_WANTS(whoever_of_the_tree_gets_its_number_ends_too, proc)
+{
+	const struct pidtrack_stop_step steps[] = {
+		{ 0, (uint32_t)awhile_ms() / 10 },
+		{ SIGKILL, 60000 },
+	};
+	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+	struct gate ends, makes;
+	struct family *family;
+
+	if (!numbers_can_be_had())
+		SKIP(return, "no number can be had: wants CAP_SYS_ADMIN");
+	tracker = tracker_start(_metadata, 0);
+	family = family_make(_metadata);
+	ends = gate_make(_metadata);
+	makes = gate_make(_metadata);
+	process = family_attach(_metadata, tracker,
+				start_with_heir(family, &ends, &makes));
+	family_await(_metadata, family, 2);
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	gate_open(&ends);
+	ASSERT_EXITED_AND_MORE(tracker, process, 0);
+	ASSERT_NO_EVENT(tracker); /* it is reaped */
+	gate_open(&makes);
+	family_await(_metadata, family, 3);
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 2);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
+	EXPECT_EQ(3, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
 /* ---- who is not among them ---- */
 
 static int stop_ours(pid_t pid, uint32_t flags)
