@@ -611,7 +611,8 @@ struct pidtrack_stop_options {
  * told with STOP_DONE.  The LAST is what comes later of EXITED and STOP_DONE or
  * STOP_TIMED_OUT.  Those that come between two steps are sent
  * the signal once the process itself has ended.  Where descriptors are short it
- * takes longer, and those with children that cannot be held are not signalled.
+ * takes longer, and those with children that cannot be held are not signalled;
+ * but a group or cgroup that the kernel kills at once is so after a second.
  * Before SIGKILL all are stopped, for which the call waits, for 2 s at most,
  * where they have to wait for a processor; not where the kernel kills a group
  * or a cgroup at once.
@@ -624,7 +625,8 @@ struct pidtrack_stop_options {
  *
  * Return: 0; -EINVAL, -E2BIG for @options; -ESRCH if it has ended, and with
  *         GROUP or CGROUP if what it left behind cannot be known; -EPERM if it
- *         may not be signalled; -EDEADLK if we would be among those who end;
+ *         may not be signalled; -EDEADLK if with GROUP, TREE or CGROUP we
+ *         would be among those who end;
  *         -EINVAL if it leads no process group; -EBADF if @cgroup_fd is no
  *         cgroup2 directory, -ENODEV if that was removed, -ESTALE if the
  *         process is not in it nor below; -EREMOTE if it has no number here,

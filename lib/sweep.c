@@ -255,6 +255,10 @@ static void consider(struct pt_tree *tree, struct pt_member *parent,
 	CLEANUP(fd_closep) int pidfd = -1;
 	int one;
 
+	/* that may be seen only when there is room, after the first signals */
+	if (as == PIDTRACK_STOP_TREE && pid == tree->self &&
+	    !pt_pidfd_reaped(parent->pidfd))
+		tree->descends = true;
 	pidfd = pin(tree, parent, pid);
 	if (pidfd < 0)
 		return;
@@ -359,6 +363,16 @@ int pt_sweep_look(struct pt_tree *tree)
 
 	lend_spare(tree);
 	r = pt_cgroup_look(&tree->cgroup, tree->cgroup_fd);
+	take_spare(tree);
+	return r;
+}
+
+int pt_sweep_kill(struct pt_tree *tree)
+{
+	int r;
+
+	lend_spare(tree);
+	r = pt_cgroup_kill(tree->cgroup_fd);
 	take_spare(tree);
 	return r;
 }

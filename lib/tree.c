@@ -42,7 +42,26 @@ static bool may_send(const struct pt_member *member)
 	const struct pt_tree *tree = member->tree;
 
 	return member->due && !member->ended && !member->held &&
+	       !tree->descends &&
 	       (!member->late || tree->root.ended || tree->signal == SIGKILL);
+}
+
+/*
+ * Or those would end whose children cannot be pinned.  Who makes them faster
+ * than they can be is killed all the same.
+ */
+static bool may_send_all(const struct pt_tree *tree)
+{
+	if (tree->descends)
+		return false;
+	if (tree->signal == SIGKILL && sys_now_ns() >= tree->hold_ns)
+		return true;
+	for (const struct pt_member *member = &tree->root; member;
+	     member = member->next) {
+		if (member->held && !member->ended)
+			return false;
+	}
+	return true;
 }
 
 static bool is_any_due(const struct pt_tree *tree)
@@ -81,6 +100,10 @@ static void shoot_group(struct pt_tree *tree)
 	tree->shoots = ours >= 0 && ours != tree->root.pid;
 	if (!tree->shoots)
 		return;
+	if (!may_send_all(tree)) {
+		tree->again = tree->signal == SIGKILL;
+		return;
+	}
 	for (member = &tree->root; member; member = member->next)
 		member->shot = !member->ended && member->due &&
 			       !pt_pidfd_ended(member->pidfd) &&
@@ -135,12 +158,17 @@ static void kill_cgroup(struct pt_tree *tree)
 
 	if (!tree->kills || tree->with_us || tree->cgroup.pids.n == 0)
 		return;
-	r = pt_cgroup_kill(tree->cgroup_fd);
+	if (!may_send_all(tree)) {
+		tree->again = true;
+		return;
+	}
+	r = pt_sweep_kill(tree);
 	PROBE2(cgroup_kill, tree->root.pid, r);
-	if (r < 0)
-		tree->kills = false;
-	else
+	tree->again = pt_sweep_is_short(r);
+	if (r >= 0)
 		reach_killed(tree);
+	else if (!tree->again)
+		tree->kills = false;
 }
 
 /*
@@ -159,7 +187,8 @@ static void kill_cgroup_first(struct pt_tree *tree)
 }
 
 #define STILL_NS (20 * MS)    /* without progress */
-#define FREEZE_NS (2000 * MS) /* at most */
+#define FREEZE_NS (2000 * MS) /* at most, in one step */
+#define HOLD_NS (1000 * MS)   /* for want of room, until it is killed at once */
 #define SWEEPS_MAX 64
 
 static void stop_running(struct pt_tree *tree)
@@ -185,6 +214,19 @@ static uint32_t count_running(const struct pt_tree *tree, bool *ret_wait)
 	return n;
 }
 
+#define YIELDS 16
+
+/* They need a processor: ours, and a host of real time yields to no other. */
+static void let_run(unsigned int times)
+{
+	struct pollfd nothing = { .fd = -1 };
+
+	if (times < YIELDS)
+		sys_sched_yield();
+	else
+		sys_ppoll_for(&nothing, 1);
+}
+
 /*
  * Between a look at the children of a process and its death it could make
  * another, whom nobody would know for its child any more.  So all are stopped
@@ -195,22 +237,27 @@ static uint32_t count_running(const struct pt_tree *tree, bool *ret_wait)
  */
 static void freeze(struct pt_tree *tree)
 {
-	int64_t now_ns = sys_now_ns(), end_ns = now_ns + FREEZE_NS, still_ns;
+	const int64_t begin_ns = sys_now_ns();
+	const int64_t end_ns = begin_ns + tree->freeze_ns;
+	int64_t now_ns, still_ns = begin_ns + STILL_NS;
 	uint32_t running = 0, before;
+	unsigned int idle = 0;
 	bool found, wait;
 
-	still_ns = now_ns + STILL_NS;
 	do {
 		stop_running(tree);
 		before = running;
 		running = count_running(tree, &wait);
 		if (running > 0)
-			sys_sched_yield();
+			let_run(idle++);
 		found = pt_sweep(tree);
+		if (found)
+			idle = 0;
 		now_ns = sys_now_ns();
 		if (found || running != before || wait)
 			still_ns = now_ns + STILL_NS;
 	} while ((found || running > 0) && now_ns < MIN(still_ns, end_ns));
+	tree->freeze_ns = MAX(end_ns - now_ns, 0);
 }
 
 /* Those that could not be killed after all. */
@@ -228,18 +275,34 @@ static bool is_gapless(const struct pt_tree *tree)
 {
 	return !(tree->flags & PIDTRACK_STOP_TREE) &&
 	       (!(tree->flags & PIDTRACK_STOP_GROUP) || tree->shoots) &&
-	       (!(tree->flags & PIDTRACK_STOP_CGROUP) || tree->kills);
+	       (!(tree->flags & PIDTRACK_STOP_CGROUP) ||
+		(tree->kills && !tree->again));
 }
 
-static void kill_all(struct pt_tree *tree)
+static void kill_gapless(struct pt_tree *tree)
 {
 	if (tree->flags & PIDTRACK_STOP_CGROUP)
 		kill_cgroup(tree);
 	if (tree->flags & PIDTRACK_STOP_GROUP)
 		shoot_group(tree);
+}
+
+/*
+ * A group and a cgroup are killed without a gap, but not what descends from
+ * them elsewhere: of a tree they are what is left when it has ended.
+ */
+static void kill_all(struct pt_tree *tree)
+{
+	bool tree_first = tree->flags & PIDTRACK_STOP_TREE;
+
+	tree->again = false;
+	if (!tree_first)
+		kill_gapless(tree);
 	if (!is_gapless(tree) && is_any_due(tree))
 		freeze(tree);
 	send_due(tree);
+	if (tree_first)
+		kill_gapless(tree);
 	thaw(tree);
 }
 
@@ -253,14 +316,24 @@ static void send_all(struct pt_tree *tree)
 		send_due(tree);
 }
 
+/* Whoever makes others as fast as they are found is left to the next look. */
+static bool goes_on(int64_t since_ns, int sweeps)
+{
+	return sweeps < SWEEPS_MAX && sys_now_ns() < since_ns + FREEZE_NS;
+}
+
 void pt_tree_signal(struct pt_tree *tree, int signal)
 {
+	const int64_t now_ns = sys_now_ns();
 	int sweeps = 0;
 
 	tree->signal = signal;
+	tree->again = false;
+	tree->freeze_ns = FREEZE_NS;
+	tree->hold_ns = now_ns + HOLD_NS;
 	if (signal == SIGKILL)
 		kill_cgroup_first(tree);
-	while (pt_sweep(tree) && sweeps++ < SWEEPS_MAX)
+	while (pt_sweep(tree) && goes_on(now_ns, sweeps++))
 		;
 	for (struct pt_member *member = &tree->root; member;
 	     member = member->next) {
@@ -273,13 +346,13 @@ void pt_tree_signal(struct pt_tree *tree, int signal)
 		shoot_group(tree);
 	do
 		send_all(tree);
-	while (pt_sweep(tree) && is_any_due(tree) && sweeps++ < SWEEPS_MAX);
+	while (pt_sweep(tree) && is_any_due(tree) && goes_on(now_ns, sweeps++));
 }
 
 void pt_tree_sweep(struct pt_tree *tree)
 {
 	pt_sweep(tree);
-	if (tree->signal != 0 && is_any_due(tree))
+	if (tree->signal != 0 && (tree->again || is_any_due(tree)))
 		send_all(tree);
 }
 
@@ -294,7 +367,7 @@ int64_t pt_tree_next_sweep(const struct pt_tree *tree)
 	/* nobody is left to tell of an end: whoever is new, is found now */
 	if (tree->n_alive == 0 && tree->root.ended && tree->whole)
 		return tree->blind ? INT64_MAX : 1;
-	if (!tree->whole)
+	if (!tree->whole || tree->again)
 		return tree->swept_ns + 50 * MS;
 	if (tree->flags & PIDTRACK_STOP_TREE)
 		return tree->swept_ns + 100 * MS;

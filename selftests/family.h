@@ -113,6 +113,28 @@ static inline void family_await_end(struct __test_metadata *_metadata,
 	EXPECT_EQ(n, family_ended(family));
 }
 
+/* Ours and not reaped, so that its number is safe. */
+static inline void family_kill(pid_t pid, void *arg)
+{
+	(void)arg;
+	kill(pid, SIGKILL);
+}
+
+/* Where a test was stopped, also who has not joined, or cannot be signalled. */
+static inline void family_reap(struct __test_metadata *_metadata)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, _metadata->stopped ? WNOHANG : 0)) >=
+	       0) {
+		if (pid > 0)
+			continue;
+		harness_children(family_kill, NULL);
+		sched_yield();
+	}
+	EXPECT_EQ(ECHILD, errno);
+}
+
 static inline void family_end(struct __test_metadata *_metadata,
 			      struct family *family)
 {
@@ -123,9 +145,7 @@ static inline void family_end(struct __test_metadata *_metadata,
 			0);
 		close(family->pidfds[i]);
 	}
-	while (waitpid(-1, NULL, 0) > 0)
-		;
-	EXPECT_EQ(ECHILD, errno);
+	family_reap(_metadata);
 	munmap(family, sizeof(*family));
 }
 

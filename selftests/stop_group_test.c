@@ -149,6 +149,37 @@ TEST_WANTS(who_is_in_the_group_is_no_matter_of_descent, proc)
 	family_end(_metadata, family);
 }
 
+/* It is the host's then as well, who is not among them for that. */
+TEST_WANTS(a_group_that_the_host_joins_ends_without_it, proc)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 300 },
+						    { SIGKILL, 60000 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	pid_t root = fork();
+
+	if (!root) {
+		setpgid(0, 0);
+		family_start(family, 0, 0);
+		family_start(family, 0, 0);
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 3);
+	ASSERT_EQ(0,
+		  family_stop(process, GROUP | PIDTRACK_STOP_TREE, steps, 2));
+	ASSERT_EQ(0, setpgid(0, root));
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 3);
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_EQ(0, setpgid(0, 0));
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 3);
+	EXPECT_EQ(3, family_ended(family));
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
 /* ---- exactly once ---- */
 
 static struct family *ours;

@@ -292,7 +292,7 @@ static void *escape_run(void *arg)
  * The kernel is to send SIGKILL to the first: those below it must not have run
  * since they were looked at.
  */
-TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
+static void nobody_escapes(struct __test_metadata *_metadata, uint32_t flags)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct escape escape = { .listener = -1,
@@ -306,7 +306,10 @@ TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
 
 	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
 	root = fork();
+	if (!root)
+		setpgid(0, 0);
 	if (!root && !fork()) {
+		setsid();
 		family_join(family);
 		if (read(fds[0], &byte, 1) == 1 && !fork())
 			family_join(family);
@@ -327,7 +330,7 @@ TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
 					      SIGKILL, SECCOMP_RET_USER_NOTIF,
 					      SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	ASSERT_GE(escape.listener, 0);
-	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	ASSERT_EQ(0, family_stop(process, flags, kill_only, 1));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
 	EXPECT_EQ(2, family->n);
@@ -345,6 +348,16 @@ TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
 	close(family->pidfds[1]);
 	family->n_pidfds = 0;
 	family_end(_metadata, family);
+}
+
+TEST_WANTS(between_a_look_and_the_kill_nobody_can_be_made, proc)
+{
+	nobody_escapes(_metadata, TREE);
+}
+
+TEST_WANTS(nor_where_its_group_is_killed_too, proc)
+{
+	nobody_escapes(_metadata, TREE | PIDTRACK_STOP_GROUP);
 }
 
 /* What SIGHUP is for one that was stopped: it runs again, and makes another. */
@@ -495,6 +508,59 @@ TEST_WANTS(a_fork_bomb_ends_and_nobody_escapes, room)
 	}
 	EXPECT_EQ(0, left);
 	EXPECT_EQ(n, family->n);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* Each wants the processor all the time. */
+static void __attribute__((noreturn)) spin(struct family *family)
+{
+	for (int i = 0; i < 2; i++) {
+		if (fork() == 0)
+			break;
+	}
+	family_join(family);
+	for (;;)
+		;
+}
+
+/*
+ * They stop when they have a processor, which a host of real time would never
+ * yield to them: it sleeps for a moment.
+ */
+TEST_WANTS(who_has_but_the_processor_of_a_host_of_real_time_comes_to_it, proc)
+{
+	const struct sched_param first = { .sched_priority = 1 }, none = { 0 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct family *family = family_make(_metadata);
+	struct pidtrack_process *process;
+	uint64_t syscalls;
+	cpu_set_t one;
+	pid_t root;
+	int why;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	root = fork();
+	if (!root)
+		spin(family);
+	process = family_attach(_metadata, tracker, root);
+	family_await(_metadata, family, 3);
+	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
+		why = errno;
+		pidtrack_free(tracker);
+		family_end(_metadata, family);
+		SKIP(return, "no real time here: %s", strerror(why));
+	}
+	syscalls = tracker_statistics(tracker).syscalls;
+	EXPECT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	syscalls = tracker_statistics(tracker).syscalls - syscalls;
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &none));
+	EXPECT_LT(syscalls, 50000); /* a million by yielding alone */
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 3);
+	EXPECT_EQ(3, family_ended(family));
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
 }
@@ -877,6 +943,74 @@ TEST_WANTS(one_that_may_not_be_signalled_is_not_reached_and_the_time_runs_out,
 	family_end(_metadata, family);
 }
 
+#define BUSY 500 /* made before the stop, so that a look takes a while */
+#define BUSY_MS 10000
+
+/* Of root: makes one after the other, none of which can be stopped. */
+static void be_busy(struct family *family)
+{
+	int64_t until_ms = INT64_MAX;
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	signal(SIGCHLD, SIG_IGN);
+	while (harness_now_ms() < until_ms && !family->stubborn) {
+		if (!fork()) {
+			poll(NULL, 0, 300);
+			_exit(0);
+		}
+		if (++family->signals == BUSY)
+			until_ms = harness_now_ms() + BUSY_MS;
+		nanosleep(&moment, NULL);
+	}
+	_exit(0);
+}
+
+static pid_t start_with_busy_child(struct family *family)
+{
+	pid_t root = fork();
+
+	if (root)
+		return root;
+	if (!fork()) {
+		family_join(family);
+		be_busy(family);
+	}
+	while (family->n < 1)
+		sched_yield();
+	if (syscall(SYS_setresuid, 65534, 65534, 65534))
+		_exit(94);
+	family_join(family);
+	family_live();
+}
+
+/* The host has its turn again before they have ended by themselves. */
+TEST_WANTS(for_those_who_cannot_be_stopped_a_stop_takes_no_longer, proc)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 100 } };
+	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+	struct family *family;
+
+	if (geteuid())
+		SKIP(return, "wants root");
+	tracker = tracker_start(_metadata, 0);
+	family = family_make(_metadata);
+	process = family_attach(_metadata, tracker,
+				start_with_busy_child(family));
+	family_await(_metadata, family, 2);
+	while (family->signals < BUSY)
+		sched_yield();
+	ASSERT_EQ(0, syscall(SYS_setresuid, 65534, 65534, 0));
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
+	EXPECT_FALSE(pidfd_has_ended(family->pidfds[0]));
+	time_runs_out(_metadata, tracker, 1);
+	EXPECT_FALSE(pidfd_has_ended(family->pidfds[0]));
+	ASSERT_EQ(0, syscall(SYS_setresuid, 0, 0, 0));
+	family->stubborn = true;
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
 /* A sandbox: whom it does not let us pin is there all the same. */
 TEST_WANTS(where_nobody_can_be_pinned_the_time_runs_out, proc)
 {
@@ -986,36 +1120,21 @@ TEST_WANTS(a_second_ladder_takes_the_place_of_the_first, proc)
 
 /* ---- without room ---- */
 
-/* Closes all but @n of what could be opened; or gives it back. */
-static void leave_fds(struct __test_metadata *_metadata, int n)
-{
-	struct rlimit limit;
-	int fds = 0, fd;
-
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
-	for (fd = 0; fd < 4096; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && fds++ == n)
-			break;
-	limit.rlim_cur = (rlim_t)fd;
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-}
-
 static void end_from_leaves(struct __test_metadata *_metadata)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
-	struct rlimit limit;
+	struct rlimit before;
 
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
 	process = family_attach(_metadata, tracker, family_start(family, 8, 2));
 	family_await(_metadata, family, 73);
-	leave_fds(_metadata, 20);
+	before = fds_leave(_metadata, 20);
 	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 73);
 	EXPECT_EQ(73, family_ended(family));
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	fds_restore(_metadata, before);
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
 }
@@ -1035,27 +1154,143 @@ TEST_WANTS(from_its_leaves_it_ends_where_pidfds_do_not_tell_the_parent, proc)
 }
 
 /* None can be held: none is signalled, and the first not orphaned. */
-TEST_WANTS(without_descriptors_nobody_is_signalled_who_has_children, proc)
+static void nobody_is_held(struct __test_metadata *_metadata, uint32_t flags,
+			   int signal_)
 {
-	const struct pidtrack_stop_step steps[] = { { SIGKILL, 30 } };
+	const struct pidtrack_stop_step steps[] = { { signal_, 30 } };
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct family *family = family_make(_metadata);
 	struct pidtrack_process *process;
-	struct rlimit limit;
+	struct rlimit before;
+	pid_t root;
 
-	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
-	process = family_attach(_metadata, tracker, family_start(family, 1, 1));
+	root = fork();
+	if (!root) {
+		setpgid(0, 0);
+		if (!fork()) {
+			setsid();
+			family_join(family);
+			family_live();
+		}
+		family_join(family);
+		family_live();
+	}
+	process = family_attach(_metadata, tracker, root);
 	family_await(_metadata, family, 2);
-	leave_fds(_metadata, 3); /* the timer, the ends, and one to look with */
-	ASSERT_EQ(0, family_stop(process, TREE, steps, 1));
-	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, 0, SIGKILL, 0);
+	/* the timer, the ends, and one to look with */
+	before = fds_leave(_metadata, 3);
+	ASSERT_EQ(0, family_stop(process, flags, steps, 1));
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, 0, signal_, 0);
 	EXPECT_EQ(0, family_ended(family));
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-	ASSERT_EQ(0, family_stop(process, TREE, kill_only, 1));
+	fds_restore(_metadata, before);
+	ASSERT_EQ(0, family_stop(process, flags, kill_only, 1));
 	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL, 2);
 	pidtrack_free(tracker);
 	family_end(_metadata, family);
+}
+
+TEST_WANTS(without_descriptors_nobody_is_signalled_who_has_children, proc)
+{
+	nobody_is_held(_metadata, TREE, SIGKILL);
+}
+
+TEST_WANTS(nor_is_the_group_of_one_who_has, proc)
+{
+	nobody_is_held(_metadata, TREE | PIDTRACK_STOP_GROUP, SIGTERM);
+	nobody_is_held(_metadata, TREE | PIDTRACK_STOP_GROUP, SIGKILL);
+}
+
+#define WORKERS 250
+
+/* A root that makes as many anew as are killed, in one group. */
+static pid_t start_master(struct family *family)
+{
+	pid_t root = fork();
+
+	if (root)
+		return root;
+	setpgid(0, 0);
+	for (int i = 0; i < WORKERS; i++)
+		if (!fork())
+			family_live();
+	family_join(family);
+	for (;;)
+		if (wait(NULL) > 0 && !fork())
+			family_live();
+}
+
+static bool groups_are_signalled(void)
+{
+	const unsigned int group = 4; /* PIDFD_SIGNAL_PROCESS_GROUP */
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	long r = syscall(SYS_pidfd_send_signal, self, 0, NULL, group);
+
+	close(self);
+	return r == 0;
+}
+
+/* Who makes them faster than they can be held is killed with the group. */
+TEST_WANTS(those_who_come_again_and_again_end_with_their_group, proc)
+{
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process;
+	struct pidtrack *tracker;
+	struct family *family;
+	struct rlimit before;
+
+	if (!groups_are_signalled())
+		SKIP(return, "no signals for whole groups, Linux < 6.9");
+	tracker = tracker_start(_metadata, 0);
+	family = family_make(_metadata);
+	process = family_attach(_metadata, tracker, start_master(family));
+	family_await(_metadata, family, 1);
+	before = fds_leave(_metadata, 8);
+	ASSERT_EQ(0, family_stop(process, TREE | PIDTRACK_STOP_GROUP, kill_only,
+				 1));
+	do
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	while (!(event->flags & LAST));
+	EXPECT_EQ(PIDTRACK_STOP_DONE, event->kind);
+	fds_restore(_metadata, before);
+	pidtrack_free(tracker);
+	family_end(_metadata, family);
+}
+
+/* That we are among them is then seen only later. */
+static void stop_parent_without_room(struct __test_metadata *_metadata)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGTERM, 200 },
+						    { SIGKILL, 200 } };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+	struct rlimit before;
+
+	ASSERT_EQ(0, pidtrack_attach(tracker, getppid(), 0,
+				     PIDTRACK_ATTACH_OBSERVE, &process));
+	before = fds_leave(_metadata, 2); /* the timer and the ends */
+	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	fds_restore(_metadata, before);
+	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 0);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, 0, SIGKILL, 0);
+	pidtrack_free(tracker);
+}
+
+TEST_WANTS(without_descriptors_we_are_never_among_them_either, proc)
+{
+	pid_t parent = fork(), host;
+	int status;
+
+	if (!parent) {
+		host = fork();
+		if (!host) {
+			stop_parent_without_room(_metadata);
+			_exit(0);
+		}
+		_exit(waitpid(host, &status, 0) == host && !status ? 0 : 1);
+	}
+	ASSERT_EQ(parent, waitpid(parent, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_HARNESS_MAIN
