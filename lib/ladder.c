@@ -35,6 +35,13 @@ static int ready(struct pt_stops *stops, struct pt_ring *ring, bool tree)
 	return r;
 }
 
+/* What it needed a descriptor for is over. */
+static void end_ladder(struct pt_stops *stops, struct pidtrack_process *process)
+{
+	process->stop = pt_stop_free(stops, process->stop);
+	pt_parked_back(stops->parked, process);
+}
+
 /* ---- the first step ---- */
 
 static int find_tree(struct pt_stops *stops, struct pt_ring *ring,
@@ -101,16 +108,17 @@ int pt_ladder_begin(struct pt_stops *stops, struct pt_ring *ring,
 	if (r < 0)
 		return r;
 	r = begin(stops, ring, place, stop, cgroup_fd);
-	if (r < 0) {
+	if (r >= 0) {
+		stop->told = stop->at; /* the caller knows */
+		pt_stop_free(stops, process->stop);
+		process->stop = stop;
+		pt_stops_arm(stops);
+	} else {
 		pt_stop_free(stops, stop);
-		return r;
 	}
-
-	stop->told = stop->at; /* the caller knows */
-	pt_stop_free(stops, process->stop);
-	process->stop = stop;
-	pt_stops_arm(stops);
-	return 0;
+	/* if it was opened for one that did not come to be, or is no more */
+	pt_parked_back(stops->parked, process);
+	return MIN(r, 0);
 }
 
 /* ---- the others ---- */
@@ -145,6 +153,8 @@ int pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
 /* Return: whether there is something to tell. */
 static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 {
+	const uint32_t at = stop->at;
+
 	if (stop->tree) {
 		pt_tree_sweep(stop->tree);
 		stop->done = pt_tree_is_over(stop->tree);
@@ -156,11 +166,12 @@ static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 		}
 	}
 	/* the time of a step is up, and it has not ended */
-	if (stop->at == stop->n_steps)
+	if (stop->at == stop->n_steps) {
 		stop->failed = true;
-	else
-		take_step(stops, stop);
-	return true;
+		return true;
+	}
+	take_step(stops, stop);
+	return stop->at != at;
 }
 
 struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns)
@@ -206,7 +217,7 @@ bool pt_ladder_tell(struct pt_stops *stops, struct pidtrack_process *process,
 		.reached = stop->tree ? stop->tree->reached : stop->reached,
 	};
 	if (end || (!stop->waiting && is_told(stop)))
-		process->stop = pt_stop_free(stops, stop);
+		end_ladder(stops, process);
 	return true;
 }
 
@@ -223,7 +234,7 @@ void pt_ladder_ended(struct pt_stops *stops, struct pidtrack_process *process)
 	}
 	pt_stop_end(stops, stop);
 	if (is_told(stop))
-		process->stop = pt_stop_free(stops, stop);
+		end_ladder(stops, process);
 }
 
 bool pt_ladder_outlives(const struct pidtrack_process *process)

@@ -232,16 +232,28 @@ bool pt_stop_is_up(const struct pt_stop *stop)
 	return stop->step_ns <= sys_now_ns();
 }
 
+#define AGAIN_NS INT64_C(50000000)
+
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
 {
-	const struct pidtrack_stop_step *step = &stop->steps[stop->at++];
+	const struct pidtrack_stop_step *step = &stop->steps[stop->at];
+	const int64_t time_ns = (int64_t)step->time_ms * 1000000;
+	const bool sends = !stop->tree && step->signal != 0;
 	int r = 0;
 
-	stop->step_ns = sys_now_ns() + (int64_t)step->time_ms * 1000000;
+	if (sends && is_short_of_room(pidfd) && stop->want_ns < time_ns) {
+		stop->want_ns += AGAIN_NS;
+		stop->step_ns = sys_now_ns() + AGAIN_NS;
+		pt_stop_wait(stops, stop);
+		return pidfd;
+	}
+	stop->at++;
+	stop->want_ns = 0;
+	stop->step_ns = sys_now_ns() + time_ns;
 	if (stop->tree) {
 		pt_tree_signal(stop->tree, step->signal);
 		stop->reached = stop->tree->reached;
-	} else if (step->signal != 0) {
+	} else if (sends) {
 		r = pidfd < 0 ? pidfd :
 				sys_pidfd_send_signal(pidfd, step->signal);
 		stop->reached |= r >= 0;

@@ -28,6 +28,7 @@ struct pt_stop {
 	bool failed;	  /* the time of the last step is up */
 	bool done;	  /* all have ended; of one with a tree */
 	int64_t step_ns;  /* CLOCK_MONOTONIC: when the time of its step is up */
+	int64_t want_ns;  /* how long the next one has wanted a descriptor */
 	uint32_t reached; /* processes that were sent a signal */
 	uint32_t flags;	  /* PIDTRACK_STOP_ */
 	struct pt_tree *tree; /* owned: with whom it is to end; or NULL */
@@ -63,9 +64,10 @@ struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop);
 
 /*
  * Takes the next step: sends its signal by @pidfd, which may be a negative
- * errno instead, and sets its deadline.
+ * errno instead, and sets its deadline.  Where that is for want of room the
+ * step is still to be taken, a while later, but for no longer than its time.
  *
- * Return: 0, or what sending fails with; the step is taken either way.
+ * Return: 0, or what sending fails with.
  */
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd);
 

@@ -509,6 +509,76 @@ TEST_WANTS(who_wants_a_descriptor_that_stays_does_not_get_the_last_one,
 	collect_in_want(_metadata, &crowd, &want);
 }
 
+/* Ended, and held by who traces it: its end takes the last one until then. */
+static pid_t trace(struct __test_metadata *_metadata, pid_t pid)
+{
+	pid_t tracer;
+	char byte;
+	int fds[2];
+
+	ASSERT_EQ(0, pipe2(fds, O_CLOEXEC));
+	tracer = fork();
+	if (!tracer) {
+		if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 ||
+		    write(fds[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	ASSERT_EQ(1, read(fds[0], &byte, 1));
+	close(fds[0]);
+	return tracer;
+}
+
+/* What was said to be sent was never sent, else. */
+TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
+	   descriptors)
+{
+	const int time_ms = awhile_ms() / 10;
+	const struct pidtrack_stop_step steps[] = {
+		{ SIGCONT, (uint32_t)time_ms },
+		{ SIGKILL, 60000 },
+	};
+	struct pidtrack_stop_options options =
+		PIDTRACK_STOP_OPTIONS(.steps = steps, .n_steps = 2);
+	const struct pidtrack_event *event;
+	struct pidtrack_process *process, *held;
+	static struct crowd crowd;
+	int64_t until_ms;
+	struct want want;
+	pid_t tracer;
+
+	demand_parking(_metadata);
+	SKIP_WITHOUT_TRACING();
+	limit_to(_metadata, ROOMY);
+	crowd_start(_metadata, &crowd, 0, MANY);
+	ASSERT_NO_EVENT(crowd.tracker);
+	process = last_of(&crowd);
+	held = crowd.processes[MANY / 2];
+	tracer = trace(_metadata, pidtrack_process_pid(held));
+	ASSERT_EQ(0, pidtrack_process_stop(process, &options));
+	want_begin(_metadata, &want, 0);
+	ASSERT_EQ(0, kill(pidtrack_process_pid(held), SIGKILL));
+	until_ms = harness_now_ms() + time_ms + 300;
+	while (harness_now_ms() < until_ms)
+		ASSERT_EQ(0, pidtrack_wait(crowd.tracker, 20, &event));
+	want_end(&want);
+	ASSERT_EQ(1, pidtrack_wait(crowd.tracker, awhile_ms(), &event));
+	EXPECT_EQ(PIDTRACK_ESCALATED, event->kind);
+	EXPECT_EQ(1, event->reached);
+	ASSERT_EXITED(crowd.tracker, process, SIGKILL);
+	crowd.told[index_of(process)] = true;
+
+	kill(tracer, SIGKILL);
+	ASSERT_EQ(tracer, waitpid(tracer, NULL, 0));
+	ASSERT_EXITED(crowd.tracker, held, SIGKILL);
+	crowd.told[index_of(held)] = true;
+	gate_open(&crowd.gate);
+	crowd_collect(_metadata, &crowd);
+	crowd_end(_metadata, &crowd);
+}
+
 /* Before the host has taken that of the process whose end was told. */
 TEST_WANTS(another_is_held_back_once_an_end_was_told, descriptors)
 {
@@ -710,6 +780,41 @@ TEST_WANTS(a_parked_one_and_its_tree_are_stopped, proc)
 	EXPECT_TRUE(event->flags & PIDTRACK_EVENT_LAST);
 	EXPECT_EQ(SIGTERM, event->status);
 	crowd.told[index_of(process)] = true;
+	gate_open(&crowd.gate);
+	crowd_collect(_metadata, &crowd);
+	crowd_end(_metadata, &crowd);
+}
+
+/* Of a ladder that did not come to be, or came to its end, nothing is left. */
+TEST_WANTS(those_whose_trees_were_not_stopped_are_parked_again, proc)
+{
+	const struct pidtrack_stop_step steps[] = { { 0, 1 } };
+	struct pidtrack_stop_options tree =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE,
+				      .steps = steps, .n_steps = 1);
+	struct pidtrack_stop_options group =
+		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_GROUP);
+	const struct pidtrack_event *event;
+	static struct crowd crowd;
+	int before;
+
+	crowd_start(_metadata, &crowd, 0, MANY);
+	ASSERT_NO_EVENT(crowd.tracker);
+	before = fds_count();
+	for (int i = 0; i < 100; i++)
+		EXPECT_EQ(-EINVAL,
+			  pidtrack_process_stop(crowd.processes[i], &group));
+	ASSERT_NO_EVENT(crowd.tracker);
+	EXPECT_GE(before + 8, fds_count());
+
+	for (int i = 0; i < 50; i++)
+		ASSERT_EQ(0, pidtrack_process_stop(crowd.processes[i], &tree));
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(1, pidtrack_wait(crowd.tracker, awhile_ms(), &event));
+		EXPECT_EQ(PIDTRACK_STOP_TIMED_OUT, event->kind);
+	}
+	ASSERT_NO_EVENT(crowd.tracker);
+	EXPECT_GE(before + 8, fds_count());
 	gate_open(&crowd.gate);
 	crowd_collect(_metadata, &crowd);
 	crowd_end(_metadata, &crowd);
