@@ -51,8 +51,7 @@ int pt_file_directory(const char *path, const char **ret_name)
 
 /* ---- writing ---- */
 
-/* A write beyond the limit is a signal, and that mostly the writer's end. */
-static int check_limit(size_t size)
+int pt_file_check_limit(size_t size)
 {
 	uint64_t limit[2];
 	int r;
@@ -84,7 +83,7 @@ int pt_file_create(int dir, const char *name, const struct pt_text *text,
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 	int closed, fd, r;
 
-	r = check_limit(text->length);
+	r = pt_file_check_limit(text->length);
 	if (r < 0)
 		return r;
 	fd = sys_open(dir, name, flags, 0600);

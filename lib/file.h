@@ -28,6 +28,14 @@ int pt_file_directory(const char *path, const char **ret_name);
 int pt_file_absolute(const char *path, char **ret_path);
 
 /*
+ * A write beyond RLIMIT_FSIZE is a signal, and that mostly the writer's end; so
+ * it is of a memfd.
+ *
+ * Return: 0; -EFBIG if a file may not become so large.
+ */
+int pt_file_check_limit(size_t size);
+
+/*
  * Makes a file of mode 0600, whatever the umask, in the place of a stale one:
  * @name is for nobody else to use.  On failure there is none.
  *

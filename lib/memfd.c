@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include "memfd.h"
 
+#include "file.h"
 #include "sys.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -25,6 +26,9 @@ int pt_memfd_write(const char *name, const struct pt_text *text)
 	CLEANUP(fd_closep) int fd = -1;
 	int r;
 
+	r = pt_file_check_limit(text->length);
+	if (r < 0)
+		return r;
 	fd = sys_memfd(name);
 	if (fd < 0)
 		return fd;

@@ -1056,6 +1056,7 @@ int pidtrack_registry_next(struct pidtrack_registry *registry,
  * -EOPNOTSUPP pidfds cannot be mounted: before Linux 6.14, or by a sandbox;
  *             or one refuses what would let a pin go again: umount2(2),
  *             unlinkat(2).  Pins that there are can be recovered all the same
+ * -EFBIG      RLIMIT_FSIZE leaves no room for the hidden file in it
  * -ENOENT, -ENOTDIR, -ENAMETOOLONG, -EMFILE and the like
  *
  * and launching and tracking work without pins then.  Nobody else should open
@@ -1171,8 +1172,9 @@ int pidtrack_process_keep(struct pidtrack_process *process);
  * Return: 0; -EINPROGRESS if it is prepared already, or a ladder of several
  *         processes is under way; -EOPNOTSUPP if a running process is bound to
  *         the tracker's own thread, which execve(2) ends: of one that another
- *         thread launched than the one that executes nobody knows; -ENOMEM,
- *         -EMFILE, -ENFILE, -ENOSYS; -EBUSY, -ECHILD.  Then all is as it was.
+ *         thread launched than the one that executes nobody knows; -EFBIG
+ *         beyond RLIMIT_FSIZE; -ENOMEM, -EMFILE, -ENFILE, -ENOSYS; -EBUSY,
+ *         -ECHILD.  Then all is as it was.
  */
 int pidtrack_handoff_prepare(struct pidtrack *tracker, int *ret_fd);
 

@@ -114,11 +114,16 @@ static int write_mark(int mount, uint64_t namespace, int *ret_marker)
 	int r;
 
 	mark_text(namespace, &text);
+	r = pt_file_check_limit(text.length);
+	if (r < 0)
+		return r;
 	marker = sys_open(mount, PT_PINS_MARKER, O_RDWR | O_CREAT | O_EXCL,
 			  0600);
 	if (marker < 0)
 		return marker;
 	r = sys_write(marker, bytes, text.length);
+	if (r >= 0 && (size_t)r != text.length)
+		r = -ENOSPC;
 	if (r < 0)
 		return r;
 	r = sys_lock_record(marker);

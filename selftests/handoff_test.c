@@ -1072,6 +1072,30 @@ TEST(a_child_of_fork_is_refused)
 
 /* ---- back ---- */
 
+/* A memfd is a file, and a write beyond the limit kills. */
+TEST_WANTS(where_no_file_may_grow_nothing_is_prepared, limits)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct rlimit none = { 0, 0 }, before;
+	int fd, pidfd;
+	struct gate gate = gate_make(_metadata);
+	struct pidtrack_process *process;
+
+	process = shim_start_at(_metadata, tracker, &gate, 7);
+	pidfd = pidtrack_process_pidfd(process);
+	ASSERT_EQ(0, getrlimit(RLIMIT_FSIZE, &before));
+	none.rlim_max = before.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &none));
+	EXPECT_EQ(-EFBIG, pidtrack_handoff_prepare(tracker, &fd));
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &before));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(pidfd, F_GETFD));
+	ASSERT_EQ(0, pidtrack_handoff_prepare(tracker, &fd));
+	ASSERT_EQ(0, pidtrack_handoff_cancel(tracker));
+	gate_open(&gate);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	pidtrack_free(tracker);
+}
+
 TEST(a_failed_exec_is_undone)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);

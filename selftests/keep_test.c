@@ -580,6 +580,29 @@ TEST_KEEP(where_that_fails_nothing_is_left)
 	ASSERT_EXITED(self->tracker, process, 0);
 }
 
+/* Or half of what says whose the directory is would keep the next host out. */
+TEST_KEEP(where_no_file_may_grow_there_is_no_directory)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.pins = self->room.pins);
+	struct rlimit few, before;
+	const char *wanting = wants_limits();
+
+	if (wanting)
+		SKIP(return, "%s", wanting);
+	free_tracker(_metadata, self);
+	ASSERT_EQ(0, getrlimit(RLIMIT_FSIZE, &before));
+	few = before;
+	for (few.rlim_cur = 0; few.rlim_cur <= 20; few.rlim_cur += 20) {
+		ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &few));
+		EXPECT_EQ(-EFBIG, pidtrack_new(&options, &self->tracker));
+	}
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &before));
+	self->tracker = kept_tracker(_metadata, &self->room);
+	free_tracker(_metadata, self);
+	expect_clean(_metadata, &self->room);
+}
+
 TEST(without_a_directory_nothing_is_kept)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, 0);

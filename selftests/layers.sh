@@ -16,7 +16,8 @@ layers()
 	pidtrack base
 	checked options sys text probes
 	lines
-	quiet owner claims sightings file timer memfd foreign clone names directory procfs caps dumpable descriptors message pin stored
+	quiet owner claims sightings file timer
+	memfd foreign clone names directory procfs caps dumpable descriptors message pin stored
 	fingerprint child pids pins given
 	request store attempt
 	record launchpad status cgroup image
