@@ -134,18 +134,28 @@ static int open_place(int dir, const char *name)
 	return sys_open(dir, name, O_PATH | O_NOFOLLOW, 0);
 }
 
+static bool is_mounted_on(const struct statx *of_dir, const struct statx *there)
+{
+	return of_dir->stx_dev_major != there->stx_dev_major ||
+	       of_dir->stx_dev_minor != there->stx_dev_minor;
+}
+
 /*
  * Whether it is a file as pt_pin_claim() makes it: of the directory's own file
  * system, not mounted there.  Whoever wrote something into one wants it.
  */
+static bool is_claim(const struct statx *of_dir, const struct statx *there)
+{
+	return !is_mounted_on(of_dir, there) && S_ISREG(there->stx_mode) &&
+	       there->stx_size == 0;
+}
+
 static bool is_claimed(int dir, int place)
 {
-	struct statx of_dir, of_place;
+	struct statx of_dir, there;
 
-	return sys_file(dir, &of_dir) >= 0 && sys_file(place, &of_place) >= 0 &&
-	       of_dir.stx_dev_major == of_place.stx_dev_major &&
-	       of_dir.stx_dev_minor == of_place.stx_dev_minor &&
-	       S_ISREG(of_place.stx_mode) && of_place.stx_size == 0;
+	return sys_file(dir, &of_dir) >= 0 && sys_file(place, &there) >= 0 &&
+	       is_claim(&of_dir, &there);
 }
 
 static bool is_marked(int place)
@@ -236,26 +246,20 @@ static int unmount_pin(int dir, const char *path, const char *name)
 			       sys_unmount(bytes, PT_UMOUNT_NOFOLLOW);
 }
 
-/* Whether a place is the process that has @inode. */
-static bool is_of(int place, uint64_t inode)
-{
-	uint64_t its;
-
-	return sys_on_pidfs(place) > 0 && sys_inode(place, &its) >= 0 &&
-	       its == inode;
-}
-
+/* By its name alone: who lets go may have no descriptor left. */
 int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode)
 {
-	int place, r = 0;
+	struct statx of_dir, there;
+	int r;
 
-	place = open_place(dir, name);
-	if (place < 0)
-		return place == -ENOENT ? 0 : place;
-	if (is_of(place, inode))
+	r = sys_file_at(dir, name, &there);
+	if (r >= 0)
+		r = sys_file(dir, &of_dir);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (is_mounted_on(&of_dir, &there) && there.stx_ino == inode)
 		r = unmount_pin(dir, path, name);
-	else if (!is_claimed(dir, place))
+	else if (!is_claim(&of_dir, &there))
 		r = -ESTALE;
-	fd_close(place);
 	return r < 0 ? r : sys_unlink(dir, name);
 }

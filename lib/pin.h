@@ -79,7 +79,8 @@ bool pt_pin_leads_to(const char *path, int dir);
 
 /*
  * Unmounts the pin of the process that has @inode, and removes the file; an
- * empty one with nothing mounted on it too, of which there may be none.
+ * empty one with nothing mounted on it too, of which there may be none.  Takes
+ * no descriptor.
  *
  * @path: of @dir, for want of /proc
  *

@@ -93,6 +93,21 @@ TEST_KEEP(its_pin_goes_when_its_end_is_acknowledged)
 	expect_clean(_metadata, &self->room);
 }
 
+TEST_KEEP(also_where_no_descriptor_is_left)
+{
+	struct pidtrack_process *process = kept_at_gate(_metadata, self, "web");
+	struct rlimit before;
+
+	gate_open(&self->gate);
+	ASSERT_EXITED(self->tracker, process, 7 << 8);
+	before = fds_leave(_metadata, 0);
+	ASSERT_NO_EVENT(self->tracker);
+	fds_restore(_metadata, before);
+	EXPECT_FALSE(is_pinned(&self->room, "web"));
+	free_tracker(_metadata, self);
+	expect_clean(_metadata, &self->room);
+}
+
 TEST_KEEP(or_when_it_is_freed_after_that)
 {
 	struct pidtrack_process *process = kept_at_gate(_metadata, self, "web");
@@ -314,6 +329,26 @@ TEST_KEEP(no_pin_is_left_of_a_launch_that_fails)
 	options.uid = 65534;
 	options.program = "/nonexistent";
 	keep_fails(_metadata, self, &options, -ENOENT, PIDTRACK_STAGE_EXEC);
+}
+
+TEST_KEEP(nor_of_one_for_want_of_a_descriptor)
+{
+	struct pidtrack_process *process = NULL;
+	int n, r = -EMFILE;
+
+	for (n = 0; r; n++) {
+		struct rlimit before = fds_leave(_metadata, n);
+
+		r = kept_spawn(self->tracker, PIDTRACK_FD_NULL, "web",
+			       SHIM("exit", "0"), &process, NULL);
+		fds_restore(_metadata, before);
+		if (r)
+			ASSERT_EQ(-EMFILE, r);
+		if (r)
+			EXPECT_FALSE(is_pinned(&self->room, "web"));
+	}
+	EXPECT_GT(n, 2);
+	ASSERT_EXITED(self->tracker, process, 0);
 }
 
 TEST_KEEP(a_label_that_is_kept_is_refused_and_stays)
