@@ -246,16 +246,17 @@ static int list_all(struct recover *recover, struct pt_set *set)
  */
 static int open_or_remove(const struct pt_pins *pins, const char *name)
 {
-	int fd = pt_pin_open(pins->dir, name);
+	int fd = pt_pin_open(pins->dir, name), r;
 
 	for (int i = 0; i < TRIES && fd == -ENODATA; i++) {
-		int r = pt_pin_drop(pins->dir, pins->path, name, 0);
-
+		r = pt_pin_drop(pins->dir, pins->path, name, 0);
+		if (r >= 0)
+			return -ENODATA;
 		if (r != -EBUSY && r != -ESTALE)
-			break;
+			return r; /* it may execute yet */
 		fd = pt_pin_open(pins->dir, name);
 	}
-	return fd;
+	return fd == -ENODATA ? -EBUSY : fd;
 }
 
 static const char *reason_of(int error)

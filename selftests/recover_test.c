@@ -379,16 +379,14 @@ TEST_RECOVER(whom_there_is_no_room_for_is_told_and_stays)
 
 /* ---- hosts killed in the middle ---- */
 
-/* Launches one in a thread of its own making, which never comes back. */
+/* It never comes back: the host is killed amid the launch. */
 static void launch_and_stop(struct __test_metadata *_metadata,
 			    struct pidtrack *tracker, int say, void *argument)
 {
 	const struct gate *gate = argument;
-	struct pidtrack_process *process;
-	uint32_t stage;
 
-	kept_spawn(tracker, gate->shim, "web", SHIM("wait", "exit", "7"),
-		   &process, &stage);
+	kept_start(_metadata, tracker, gate->shim, "web",
+		   SHIM("wait", "exit", "7"));
 	close(say);
 }
 
@@ -659,6 +657,20 @@ TEST_RECOVER(half_a_pin_is_told_and_removed)
 	expect_unrecovered(_metadata, tracker, "web", -ENODATA);
 	EXPECT_FALSE(path_exists(path));
 	end_cleanly(_metadata, self, tracker);
+}
+
+/* Who was to be pinned on it may execute yet. */
+TEST_RECOVER(one_that_cannot_be_removed_is_not_said_to_be_nobodys)
+{
+	struct pidtrack *tracker = kept_tracker(_metadata, &self->room);
+	char path[200];
+
+	path_of(self, "web", path);
+	file_text(_metadata, path, "", 0600);
+	ASSERT_EQ(0, seccomp_refuse(SYS_unlinkat, EROFS));
+	expect_unrecovered(_metadata, tracker, "web", -EROFS);
+	EXPECT_TRUE(path_exists(path));
+	pidtrack_free(tracker);
 }
 
 TEST_RECOVER(what_is_no_pidfd_is_told_and_left_alone)
