@@ -59,6 +59,18 @@ static int take_seat(const struct statx *root, _Atomic uint64_t **ret_seat)
 	return 0;
 }
 
+/* Whether a tracker of this process has the directory that a file is in. */
+static bool is_seated(const struct statx *file)
+{
+	const uint64_t mine = seat_of(file);
+
+	for (size_t i = 0; i < ARRAY_SIZE(seats); i++) {
+		if (atomic_load(&seats[i]) == mine)
+			return true;
+	}
+	return false;
+}
+
 /* ---- the marker ---- */
 
 /* The inode of the mount namespace that the pins are to be in. */
@@ -496,10 +508,18 @@ struct pt_pins *pt_pins_close(struct pt_pins *pins)
 	return free_pins(pins);
 }
 
+/*
+ * The lock of a tracker that this process has made since it was forked would be
+ * lost with the descriptor of the copy, which stays then.
+ */
 struct pt_pins *pt_pins_abandon(struct pt_pins *pins)
 {
+	struct statx found;
+
 	if (!pins)
 		return NULL;
 	pins->seat = NULL; /* it says another pid */
+	if (sys_file(pins->marker, &found) >= 0 && is_seated(&found))
+		pins->marker = -1;
 	return free_pins(pins);
 }

@@ -467,6 +467,48 @@ TEST_KEEP(no_launch_gives_the_lock_away)
 	EXPECT_EQ(-EBUSY, kept_tracker_new(_metadata, &self->room, 0, &other));
 }
 
+/* As a host that goes on in the background after it has made its tracker. */
+static void go_on(struct __test_metadata *_metadata, FIXTURE_DATA(keep) * self,
+		  pid_t parent)
+{
+	struct pidtrack *own, *other;
+	int status;
+	pid_t pid;
+
+	while (getppid() == parent)
+		sched_yield();
+	ASSERT_EQ(0, kept_tracker_new(_metadata, &self->room, 0, &own));
+	pidtrack_free(self->tracker);
+	pid = fork();
+	if (!pid) {
+		EXPECT_EQ(-EBUSY,
+			  kept_tracker_new(_metadata, &self->room, 0, &other));
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	pidtrack_free(own);
+}
+
+TEST_KEEP(nor_does_a_copy_that_is_freed)
+{
+	pid_t parent;
+	int status;
+
+	free_tracker(_metadata, self);
+	parent = fork();
+	if (!parent) {
+		self->tracker = kept_tracker(_metadata, &self->room);
+		parent = getpid();
+		if (!fork())
+			go_on(_metadata, self, parent);
+		_exit(0);
+	}
+	while (waitpid(-1, &status, 0) > 0)
+		EXPECT_EQ(0, status);
+	expect_clean(_metadata, &self->room);
+}
+
 /* ---- namespaces ---- */
 
 static void keep_in(struct __test_metadata *_metadata,
