@@ -315,7 +315,7 @@ static int enter(struct pt_pins *pins, const struct statx *marked)
 	pins->marker =
 		sys_open(pins->dir, PT_PINS_MARKER, O_RDWR | O_NOFOLLOW, 0);
 	if (pins->marker < 0)
-		return pins->marker;
+		return pins->marker == -ENOENT ? -EAGAIN : pins->marker;
 	r = sys_lock_record(pins->marker);
 	if (r < 0)
 		return r == -EAGAIN || r == -EACCES ? -EBUSY : r;
@@ -503,8 +503,11 @@ struct pt_pins *pt_pins_close(struct pt_pins *pins)
 	if (!pins)
 		return NULL;
 	if (pt_pins_list(pins, &list) >= 0 && list.n == 0 &&
-	    unmount_dir(pins) >= 0)
+	    unmount_dir(pins) >= 0) {
+		/* for who follows it, and keeps it there by that */
+		sys_unlink(pins->dir, PT_PINS_MARKER);
 		remove_made(pins);
+	}
 	return free_pins(pins);
 }
 

@@ -177,10 +177,37 @@ static int look(struct pidtrack_registry *registry, const char *name)
 
 /* ---- steps ---- */
 
+/* Of one that is followed, what was told is told to be gone before. */
+static int end(struct pidtrack_registry *registry, int error)
+{
+	registry->end = error;
+	registry->phase = registry->follows ? REVIEWING : ENDED;
+	registry->reviewed = 0;
+	return GO_ON;
+}
+
+static int find_mark(int dir)
+{
+	uint64_t inode;
+	uint32_t type;
+	int r = sys_name(dir, PT_PINS_MARKER, &inode, &type);
+
+	return r < 0 ? r : type == S_IFREG;
+}
+
+/* Its host has given it up; what is mounted there next is another. */
+static bool is_given_up(const struct pidtrack_registry *registry)
+{
+	return registry->follows &&
+	       find_mark(registry->directory.fd) == -ENOENT;
+}
+
 static int begin(struct pidtrack_registry *registry)
 {
 	int r;
 
+	if (registry->pins && is_given_up(registry))
+		return end(registry, -ESTALE);
 	r = pt_directory_rewind(&registry->directory);
 	if (r >= 0)
 		r = sys_file(registry->directory.fd, &registry->before);
@@ -189,15 +216,6 @@ static int begin(struct pidtrack_registry *registry)
 	registry->pass++;
 	registry->new_names = 0;
 	registry->phase = SCANNING;
-	return GO_ON;
-}
-
-/* Of one that is followed, what was told is told to be gone before. */
-static int end(struct pidtrack_registry *registry, int error)
-{
-	registry->end = error;
-	registry->phase = registry->follows ? REVIEWING : ENDED;
-	registry->reviewed = 0;
 	return GO_ON;
 }
 
@@ -283,6 +301,8 @@ static int follow(struct pidtrack_registry *registry)
 	r = pt_directory_next(&registry->directory, &name);
 	switch (r) {
 	case PT_DIRECTORY_NAME:
+		if (strcmp(name, PT_PINS_MARKER) == 0 && is_given_up(registry))
+			return end(registry, -ESTALE);
 		return is_of_record(registry, name) ? look(registry, name) :
 						      GO_ON;
 	case PT_DIRECTORY_LOST:
@@ -377,15 +397,6 @@ pidtrack_registry_free(struct pidtrack_registry *registry)
 	return NULL;
 }
 
-static bool is_of_pins(int dir)
-{
-	uint64_t inode;
-	uint32_t type;
-
-	return sys_name(dir, PT_PINS_MARKER, &inode, &type) >= 0 &&
-	       type == S_IFREG;
-}
-
 static void registry_freep(struct pidtrack_registry **registry)
 {
 	pidtrack_registry_free(*registry);
@@ -415,7 +426,7 @@ PUBLIC int pidtrack_registry_open(const char *path, uint32_t flags,
 		r = make_pollable(registry);
 	if (r < 0)
 		return r;
-	registry->pins = is_of_pins(registry->directory.fd);
+	registry->pins = find_mark(registry->directory.fd) > 0;
 	show_more(registry);
 	*ret_registry = registry;
 	registry = NULL;

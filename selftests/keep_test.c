@@ -198,6 +198,32 @@ TEST_KEEP(a_hundred_come_and_go)
 	EXPECT_TRUE(processes[99] != NULL);
 }
 
+/* The next host's is another, of which that one would tell nothing. */
+TEST_KEEP(who_follows_the_directory_is_told_when_it_is_given_up)
+{
+	struct pidtrack_process *process = kept_at_gate(_metadata, self, "web");
+	struct pidtrack_registry *registry;
+	const struct pidtrack_found *found;
+
+	ASSERT_EQ(0,
+		  pidtrack_registry_open(self->room.pins,
+					 PIDTRACK_REGISTRY_FOLLOW, &registry));
+	ASSERT_EQ(1, pidtrack_registry_next(registry, NULL, &found));
+	EXPECT_STREQ("web", found->name);
+	EXPECT_EQ(0, pidtrack_registry_next(registry, NULL, &found));
+	gate_open(&self->gate);
+	ASSERT_EXITED(self->tracker, process, 7 << 8);
+	free_tracker(_metadata, self);
+	EXPECT_EQ(POLLIN, await_fd(pidtrack_registry_fd(registry), POLLIN,
+				   awhile_ms()));
+	ASSERT_EQ(1, pidtrack_registry_next(registry, NULL, &found));
+	EXPECT_EQ(PIDTRACK_REMOVED, found->change);
+	EXPECT_EQ(-ESTALE, pidtrack_registry_next(registry, NULL, &found));
+	EXPECT_EQ(-ESTALE, pidtrack_registry_next(registry, NULL, &found));
+	pidtrack_registry_free(registry);
+	expect_clean(_metadata, &self->room);
+}
+
 TEST_KEEP(with_a_thread_of_its_own_it_is_the_same)
 {
 	struct pidtrack_process *process;
