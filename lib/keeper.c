@@ -164,8 +164,9 @@ void pt_keeper_doubt(const struct pt_keeper *keeper)
 
 void pt_keeper_lose(const struct pt_keeper *keeper)
 {
+	/* who is there is still to be let go */
 	if (keeper->store)
-		keeper->store->socket = fd_close(keeper->store->socket);
+		keeper->store->doubted = true;
 }
 
 int pt_keeper_pay(const struct pt_keeper *keeper,
