@@ -97,7 +97,7 @@ TEST(one_that_ends_at_no_step_is_told_as_timed_out_and_lives)
 	next_is(_metadata, tracker, process, PIDTRACK_STOP_TIMED_OUT, 0);
 	ASSERT_NO_EVENT(tracker);
 	EXPECT_EQ(PIDTRACK_STATE_RUNNING, pidtrack_process_state(process));
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 40));
+	EXPECT_TRUE(tracker_stays_quiet(tracker, 40));
 	gate_open(&gate);
 	ASSERT_EXITED(tracker, process, 9 << 8);
 	pidtrack_free(tracker);
@@ -196,7 +196,7 @@ TEST(a_second_ladder_takes_the_place_of_the_first)
 	process = stubborn_start(_metadata, tracker, &gate);
 	ASSERT_EQ(0, stop(process, first, N_STEPS(first)));
 	ASSERT_EQ(0, stop(process, second, N_STEPS(second)));
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 30));
+	EXPECT_TRUE(tracker_stays_quiet(tracker, 30));
 	ASSERT_NO_EVENT(tracker);
 	gate_open(&gate);
 	ASSERT_EXITED(tracker, process, 9 << 8);
@@ -218,7 +218,7 @@ TEST(one_that_is_freed_is_sent_nothing_more)
 	pidfd = fcntl(pidtrack_process_pidfd(process), F_DUPFD_CLOEXEC, 3);
 	ASSERT_EQ(0, stop(process, steps, N_STEPS(steps)));
 	pidtrack_process_free(process);
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 30));
+	EXPECT_TRUE(tracker_stays_quiet(tracker, 30));
 	ASSERT_NO_EVENT(tracker);
 	EXPECT_FALSE(pidfd_has_ended(pidfd));
 	pidtrack_free(tracker);
@@ -385,7 +385,7 @@ TEST(one_that_may_not_be_signalled_is_not_ours_to_stop)
 	ASSERT_EQ(0, syscall(SYS_setresuid, 65534, 65534, 65534));
 	/* SIGCONT would be allowed in a session that it is of */
 	EXPECT_EQ(-EPERM, stop(process, STEPS({ SIGURG, 1 }), 1));
-	EXPECT_EQ(0, await_fd(pidtrack_fd(tracker), POLLIN, 20));
+	EXPECT_TRUE(tracker_stays_quiet(tracker, 20));
 	ASSERT_NO_EVENT(tracker);
 	pidtrack_free(tracker);
 }

@@ -98,6 +98,21 @@ static inline bool tracker_await(const struct pidtrack *tracker)
 	return await_fd(pidtrack_fd(tracker), POLLIN, awhile_ms()) & POLLIN;
 }
 
+/*
+ * Tells nothing for @ms milliseconds.  What is under way as this begins may
+ * wake the host once: the kernel tells who waits for a stop a moment after it
+ * shows it to others, and a timer may end while it is taken back.
+ */
+static inline bool tracker_stays_quiet(struct pidtrack *tracker, int ms)
+{
+	const struct pidtrack_event *event;
+
+	if (!await_fd(pidtrack_fd(tracker), POLLIN, ms))
+		return true;
+	return !pidtrack_next(tracker, &event) &&
+	       !await_fd(pidtrack_fd(tracker), POLLIN, ms);
+}
+
 /* ---- shims ---- */
 
 /* Shims that "wait" on it end when it is opened. */
