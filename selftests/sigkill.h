@@ -30,6 +30,7 @@ struct life {
 	_Atomic uint8_t recovered; /* hosts that found it left */
 	_Atomic uint8_t denied;	   /* it is said that it will never execute */
 	_Atomic uint8_t unknown;   /* it is said that nobody can tell how */
+	_Atomic uint8_t nameless;  /* reaped before its end could be recorded */
 
 	/* by the shim */
 	_Atomic uint32_t started; /* times */

@@ -453,8 +453,8 @@ static void bury(const struct host *host, uint32_t id,
 		look_at_status(id, ending.status, ending.source);
 		storm->written++;
 	}
-	/* before any host was told it was recorded */
-	if (r < 0 && life->told) {
+	/* before any host was told it was recorded, if it could be */
+	if (r < 0 && life->told && !life->nameless) {
 		storm_note("%u: told, and not recorded", id);
 		storm->wrong_status++;
 	}
@@ -490,7 +490,9 @@ static void attach(struct host *host, uint32_t id,
 	storm->taken_up++;
 	r = pidtrack_process_record(process, &options);
 	/* of one without a number, as it was reaped just now, there is none */
-	if (r < 0 && pidtrack_process_pid(process) != 0)
+	if (r < 0 && pidtrack_process_pid(process) == 0)
+		life_of(id)->nameless = 1;
+	else if (r < 0)
 		fail("record", r);
 }
 
