@@ -213,7 +213,8 @@ TEST(a_forked_child_that_keeps_all_descriptors_keeps_nothing_going)
 	struct pidtrack *tracker = tracker_start(_metadata, 0);
 	struct gate gate = gate_make(_metadata);
 	struct pidtrack_process *processes[4], *next;
-	int i, keeper[2];
+	int i, keeper[2], pidfd;
+	int64_t until_ms;
 	char byte;
 	pid_t pid;
 
@@ -226,6 +227,8 @@ TEST(a_forked_child_that_keeps_all_descriptors_keeps_nothing_going)
 		close(keeper[1]);
 		syscall(SYS_exit_group, (int)read(keeper[0], &byte, 1));
 	}
+	pidfd = fcntl(pidtrack_process_pidfd(processes[3]), F_DUPFD_CLOEXEC, 3);
+	ASSERT_GE(pidfd, 0);
 	pidtrack_process_free(processes[3]);
 	gate_open(&gate);
 	for (i = 0; i < 3; i++) {
@@ -234,9 +237,13 @@ TEST(a_forked_child_that_keeps_all_descriptors_keeps_nothing_going)
 		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 		pidtrack_process_free(event->process);
 	}
-	do
+	until_ms = harness_now_ms() + awhile_ms();
+	do {
+		ASSERT_LT(harness_now_ms(), until_ms);
 		ASSERT_NO_EVENT(tracker);
-	while (await_fd(pidtrack_fd(tracker), POLLIN, 50) & POLLIN);
+	} while (await_fd(pidtrack_fd(tracker), POLLIN, 50) & POLLIN ||
+		 !pidfd_is_reaped(pidfd));
+	close(pidfd);
 	for (i = 0; i < 20; i++) {
 		next = shim_start(_metadata, tracker, PIDTRACK_FD_NULL,
 				  SHIM("exit", "8"));
@@ -247,7 +254,7 @@ TEST(a_forked_child_that_keeps_all_descriptors_keeps_nothing_going)
 	}
 	close(keeper[0]);
 	close(keeper[1]);
-	ASSERT_EQ(pid, waitpid(-1, NULL, 0));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	EXPECT_FALSE(child_is_any());
 	pidtrack_free(tracker);
 }

@@ -24,7 +24,7 @@ TEST(the_descriptor_is_readable_while_events_are_left_and_only_then)
 	ASSERT_TRUE(tracker_await(tracker));
 	ASSERT_TRUE(tracker_is_readable(tracker));
 	for (i = 0; i < 3; i++) {
-		EXPECT_TRUE(tracker_is_readable(tracker));
+		EXPECT_TRUE(tracker_await(tracker));
 		ASSERT_EQ(1, pidtrack_next(tracker, &event));
 	}
 	ASSERT_NO_EVENT(tracker);

@@ -239,7 +239,8 @@ TEST(who_was_told_of_is_not_told_of_again_when_the_list_moves)
 	EXPECT_EQ(0, told_next(_metadata, orphans, 40));
 	for (; i < MANY; i++)
 		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-	EXPECT_EQ(0, told_next(_metadata, orphans, 20));
+	for (i = 0; i < 20 && orphans->zombies.n > 0; i++)
+		EXPECT_EQ(0, told_next(_metadata, orphans, 1));
 	EXPECT_EQ(0, orphans->zombies.n);
 	pt_orphans_free(orphans);
 }

@@ -205,10 +205,10 @@ static void reuse_number(struct __test_metadata *_metadata, void *arg)
 	(void)arg;
 	pid = zombie_with(_metadata, 301);
 	until = now_ms() + 2000;
-	while (now_ms() < until) {
-		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+	do {
 		ASSERT_NO_EVENT(tracker);
-	}
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+	} while (now_ms() < until);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	ASSERT_EQ(pid, zombie_with(_metadata, 301));
 	start = now_ms();

@@ -535,7 +535,7 @@ static pid_t trace(struct __test_metadata *_metadata, pid_t pid)
 TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
 	   descriptors)
 {
-	const int time_ms = awhile_ms() / 10;
+	const int time_ms = awhile_ms() / 4;
 	const struct pidtrack_stop_step steps[] = {
 		{ SIGCONT, (uint32_t)time_ms },
 		{ SIGKILL, 60000 },

@@ -198,7 +198,7 @@ test_a_group_ends_with_the_process_that_leads_it() {
 	silent
 	out_matches "^$pid[:0-9]* stopping SIGTERM$NL"
 	out_matches "$NL$pid[:0-9]* escalated SIGKILL, 3 reached$NL"
-	out_matches "$NL$pid[:0-9]* (exited|reaped) signal SIGTERM \(recovered\)$NL"
+	out_matches "$NL$pid[:0-9]* (exited|reaped) signal SIGTERM \(recovered\)(\$|$NL)"
 	out_matches "$NL$pid[:0-9]* stop-done SIGKILL, 3 reached(\$|$NL)"
 	all_ended
 }

@@ -168,7 +168,15 @@ shim_start_at(struct __test_metadata *_metadata, struct pidtrack *tracker,
 /* Until it has ended; neither told nor reaped by that. */
 static inline void process_await_exit(const struct pidtrack_process *process)
 {
-	await_fd(pidtrack_process_pidfd(process), POLLIN, -1);
+	int pidfd = pidtrack_process_pidfd(process);
+	siginfo_t info;
+
+	await_fd(pidfd, POLLIN, -1);
+	/*
+	 * It tells a moment before others are told.  Of a child this looks
+	 * under the lock that is held until all are.
+	 */
+	waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
 }
 
 /* Whether it has ended, by the kernel's word. */

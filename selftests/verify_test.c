@@ -161,6 +161,8 @@ TEST_WANTS(a_program_that_was_deleted_still_has_its_path, program)
 	snprintf(command, sizeof(command), "cp '%s' '%s'", shim_path(), path);
 	ASSERT_EQ(0, system(command));
 	process = shim_start(_metadata, tracker, gate.shim, argv);
+	EXPECT_STREQ(path,
+		     exe_of_shim(_metadata, pidtrack_process_pid(process)));
 	record = record_of_text(_metadata, "%d\n%s",
 				pidtrack_process_pid(process), path);
 	EXPECT_PROOF(PIDTRACK_VERDICT_UNPROVEN, PID | EXE, tracker, record);
