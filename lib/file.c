@@ -167,8 +167,15 @@ bool pt_file_same(const struct pt_file_stamp *a, const struct pt_file_stamp *b)
 	       a->hash == b->hash;
 }
 
+/* Beyond the years 1678 and 2262 it is as far off as can be told. */
 static int64_t nanoseconds(struct statx_timestamp time)
 {
+	const int64_t most = INT64_MAX / 1000000000 - 1;
+
+	if (time.tv_sec > most)
+		return INT64_MAX;
+	if (time.tv_sec < -most)
+		return INT64_MIN;
 	return time.tv_sec * 1000000000 + time.tv_nsec;
 }
 

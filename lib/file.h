@@ -64,7 +64,8 @@ struct pt_file_stamp {
 	uint64_t device;
 	uint64_t inode;
 	uint64_t size;
-	int64_t modified_ns; /* of CLOCK_REALTIME */
+	int64_t modified_ns; /* of CLOCK_REALTIME; or the first or last there
+				is, of what is further off */
 	uint64_t hash;	     /* of its bytes */
 };
 

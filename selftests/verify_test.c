@@ -880,6 +880,32 @@ TEST_WANTS(a_number_older_than_its_process_is_not_taken_at_its_word, numbers)
 	pidtrack_free(tracker);
 }
 
+/* Nanoseconds from 1970 are 64 bits until 2262, and since 1678. */
+TEST_WANTS(nor_is_one_of_a_date_that_is_too_far_off_for_another, numbers)
+{
+	const int64_t year_1653 = INT64_C(-10000000000);
+	const int64_t year_2397 = INT64_C(13500000000);
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_record *record;
+	struct child child;
+	char text[64];
+
+	if ((time_t)year_2397 != year_2397) {
+		pidtrack_free(tracker);
+		SKIP(return, "time_t has 32 bits");
+	}
+	ASSERT_EQ(0, child_start(&child));
+	snprintf(text, sizeof(text), "%d\n", child.pid);
+	record = file_of(_metadata, text, (time_t)year_1653);
+	expect_refused(_metadata, tracker, record, -ENODATA);
+	pidtrack_record_free(record);
+	record = file_of(_metadata, text, (time_t)year_2397);
+	expect_legacy(_metadata, tracker, record);
+	pidtrack_record_free(record);
+	child_end(&child);
+	pidtrack_free(tracker);
+}
+
 /* ---- reaped while it is looked at ---- */
 
 struct amid {
