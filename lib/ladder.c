@@ -171,7 +171,7 @@ static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 		return true;
 	}
 	take_step(stops, stop);
-	return stop->at != at;
+	return stop->at != at || stop->failed;
 }
 
 struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns)

@@ -604,6 +604,9 @@ struct pidtrack_stop_options {
  * ESCALATED; its end with EXITED, as ever, which ends the ladder; and that it
  * has not ended when the time of the last step is over with STOP_TIMED_OUT.
  * Several may be stopped at once.  A second call takes the place of the first.
+ * One that is parked takes a descriptor for each signal: where there is none a
+ * step waits for it, for as long as it and those after it may take; then
+ * STOP_TIMED_OUT tells what was sent before.
  *
  * With GROUP, TREE and CGROUP, of which there may be several, others are to end
  * with it.  They are found, held by pidfds, and then signalled, at each step
@@ -612,10 +615,11 @@ struct pidtrack_stop_options {
  * STOP_TIMED_OUT.  Those that come between two steps are sent
  * the signal once the process itself has ended.  Where descriptors are short it
  * takes longer, and those with children that cannot be held are not signalled;
- * but a group or cgroup that the kernel kills at once is so after a second.
- * Before SIGKILL all are stopped, for which the call waits, for 2 s at most,
- * where they have to wait for a processor; not where the kernel kills a group
- * or a cgroup at once.
+ * but a group or cgroup that the kernel kills at once is so after a second, if
+ * the step lasts as long.  Before SIGKILL all are stopped, for which the call
+ * waits where they have to wait for a processor, for 2 s at most, after 2 s at
+ * most of finding them; not where the kernel kills a group or a cgroup at once,
+ * without TREE.
  *
  * GROUP and CGROUP find those that a process has left behind: it may have ended
  * then, even been reaped, if the kernel knows that they are its own (Linux 6.9

@@ -234,24 +234,43 @@ bool pt_stop_is_up(const struct pt_stop *stop)
 
 #define AGAIN_NS INT64_C(50000000)
 
+/* What the next step and those after it take at most. */
+static int64_t time_left(const struct pt_stop *stop)
+{
+	int64_t left_ns = 0;
+
+	for (uint32_t i = stop->at; i < stop->n_steps; i++)
+		left_ns += stop->steps[i].time_ms * INT64_C(1000000);
+	return left_ns;
+}
+
+/* It is asked for again in a while, at least once. */
+static void want(struct pt_stops *stops, struct pt_stop *stop)
+{
+	stop->failed = stop->want_ns > time_left(stop);
+	if (stop->failed)
+		return;
+	stop->want_ns += AGAIN_NS;
+	stop->step_ns = sys_now_ns() + AGAIN_NS;
+	pt_stop_wait(stops, stop);
+}
+
 int pt_stop_climb(struct pt_stops *stops, struct pt_stop *stop, int pidfd)
 {
 	const struct pidtrack_stop_step *step = &stop->steps[stop->at];
-	const int64_t time_ns = (int64_t)step->time_ms * 1000000;
+	const int64_t time_ns = step->time_ms * INT64_C(1000000);
 	const bool sends = !stop->tree && step->signal != 0;
 	int r = 0;
 
-	if (sends && is_short_of_room(pidfd) && stop->want_ns < time_ns) {
-		stop->want_ns += AGAIN_NS;
-		stop->step_ns = sys_now_ns() + AGAIN_NS;
-		pt_stop_wait(stops, stop);
+	if (sends && is_short_of_room(pidfd)) {
+		want(stops, stop);
 		return pidfd;
 	}
 	stop->at++;
 	stop->want_ns = 0;
 	stop->step_ns = sys_now_ns() + time_ns;
 	if (stop->tree) {
-		pt_tree_signal(stop->tree, step->signal);
+		pt_tree_signal(stop->tree, step->signal, time_ns);
 		stop->reached = stop->tree->reached;
 	} else if (sends) {
 		r = pidfd < 0 ? pidfd :

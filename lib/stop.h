@@ -25,7 +25,8 @@ struct pt_stop {
 	uint32_t at;	  /* steps taken */
 	uint32_t told;	  /* of these, what the host knows of */
 	bool waiting;	  /* it has a deadline, and a place in the order */
-	bool failed;	  /* the time of the last step is up */
+	bool failed;	  /* the time of the last step is up, or of those that
+			     could not be taken */
 	bool done;	  /* all have ended; of one with a tree */
 	int64_t step_ns;  /* CLOCK_MONOTONIC: when the time of its step is up */
 	int64_t want_ns;  /* how long the next one has wanted a descriptor */
@@ -65,7 +66,8 @@ struct pt_stop *pt_stop_free(struct pt_stops *stops, struct pt_stop *stop);
 /*
  * Takes the next step: sends its signal by @pidfd, which may be a negative
  * errno instead, and sets its deadline.  Where that is for want of room the
- * step is still to be taken, a while later, but for no longer than its time.
+ * step is still to be taken, a while later; when the time of all that are left
+ * has gone by so, the ladder has failed.
  *
  * Return: 0, or what sending fails with.
  */

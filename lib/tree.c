@@ -101,7 +101,7 @@ static void shoot_group(struct pt_tree *tree)
 	if (!tree->shoots)
 		return;
 	if (!may_send_all(tree)) {
-		tree->again = tree->signal == SIGKILL;
+		tree->again = tree->signal == SIGKILL && !tree->descends;
 		return;
 	}
 	for (member = &tree->root; member; member = member->next)
@@ -159,7 +159,7 @@ static void kill_cgroup(struct pt_tree *tree)
 	if (!tree->kills || tree->with_us || tree->cgroup.pids.n == 0)
 		return;
 	if (!may_send_all(tree)) {
-		tree->again = true;
+		tree->again = !tree->descends;
 		return;
 	}
 	r = pt_sweep_kill(tree);
@@ -256,7 +256,8 @@ static void freeze(struct pt_tree *tree)
 		now_ns = sys_now_ns();
 		if (found || running != before || wait)
 			still_ns = now_ns + STILL_NS;
-	} while ((found || running > 0) && now_ns < MIN(still_ns, end_ns));
+	} while ((found || running > 0) && !tree->descends &&
+		 now_ns < MIN(still_ns, end_ns));
 	tree->freeze_ns = MAX(end_ns - now_ns, 0);
 }
 
@@ -322,7 +323,7 @@ static bool goes_on(int64_t since_ns, int sweeps)
 	return sweeps < SWEEPS_MAX && sys_now_ns() < since_ns + FREEZE_NS;
 }
 
-void pt_tree_signal(struct pt_tree *tree, int signal)
+void pt_tree_signal(struct pt_tree *tree, int signal, int64_t time_ns)
 {
 	const int64_t now_ns = sys_now_ns();
 	int sweeps = 0;
@@ -330,7 +331,7 @@ void pt_tree_signal(struct pt_tree *tree, int signal)
 	tree->signal = signal;
 	tree->again = false;
 	tree->freeze_ns = FREEZE_NS;
-	tree->hold_ns = now_ns + HOLD_NS;
+	tree->hold_ns = time_ns < HOLD_NS ? INT64_MAX : now_ns + HOLD_NS;
 	if (signal == SIGKILL)
 		kill_cgroup_first(tree);
 	while (pt_sweep(tree) && goes_on(now_ns, sweeps++))

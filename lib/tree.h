@@ -31,8 +31,12 @@ int pt_tree_new(const struct pt_place *place, uint32_t flags, pid_t pid,
 		struct pt_tree **ret_tree);
 struct pt_tree *pt_tree_free(struct pt_tree *tree);
 
-/* Sends a signal to all, whoever comes meanwhile too; 0 only finds them. */
-void pt_tree_signal(struct pt_tree *tree, int signal);
+/*
+ * Sends a signal to all, whoever comes meanwhile too; 0 only finds them.
+ *
+ * @time_ns: what the step lasts
+ */
+void pt_tree_signal(struct pt_tree *tree, int signal, int64_t time_ns);
 
 /* Finds those who came, and sends them what they are due. */
 void pt_tree_sweep(struct pt_tree *tree);

@@ -532,13 +532,12 @@ static pid_t trace(struct __test_metadata *_metadata, pid_t pid)
 }
 
 /* What was said to be sent was never sent, else. */
-TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
-	   descriptors)
+static void step_wants(struct __test_metadata *_metadata, uint32_t last_ms)
 {
 	const int time_ms = awhile_ms() / 4;
 	const struct pidtrack_stop_step steps[] = {
-		{ SIGCONT, (uint32_t)time_ms },
-		{ SIGKILL, 60000 },
+		{ 0, (uint32_t)time_ms },
+		{ SIGKILL, last_ms },
 	};
 	struct pidtrack_stop_options options =
 		PIDTRACK_STOP_OPTIONS(.steps = steps, .n_steps = 2);
@@ -561,12 +560,19 @@ TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
 	want_begin(_metadata, &want, 0);
 	ASSERT_EQ(0, kill(pidtrack_process_pid(held), SIGKILL));
 	until_ms = harness_now_ms() + time_ms + 300;
-	while (harness_now_ms() < until_ms)
+	while (last_ms > 300 && harness_now_ms() < until_ms)
 		ASSERT_EQ(0, pidtrack_wait(crowd.tracker, 20, &event));
-	want_end(&want);
+	if (last_ms > 300)
+		want_end(&want);
 	ASSERT_EQ(1, pidtrack_wait(crowd.tracker, awhile_ms(), &event));
-	EXPECT_EQ(PIDTRACK_ESCALATED, event->kind);
-	EXPECT_EQ(1, event->reached);
+	EXPECT_EQ(last_ms > 300 ? PIDTRACK_ESCALATED : PIDTRACK_STOP_TIMED_OUT,
+		  event->kind);
+	EXPECT_EQ(last_ms > 300 ? SIGKILL : 0, event->signal);
+	EXPECT_EQ(last_ms > 300, event->reached);
+	if (last_ms <= 300) {
+		want_end(&want);
+		EXPECT_EQ(0, pidtrack_process_signal(process, SIGKILL));
+	}
 	ASSERT_EXITED(crowd.tracker, process, SIGKILL);
 	crowd.told[index_of(process)] = true;
 
@@ -577,6 +583,22 @@ TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
 	gate_open(&crowd.gate);
 	crowd_collect(_metadata, &crowd);
 	crowd_end(_metadata, &crowd);
+}
+
+TEST_WANTS(a_step_for_want_of_a_descriptor_is_taken_when_there_is_one,
+	   descriptors)
+{
+	step_wants(_metadata, 60000);
+}
+
+TEST_WANTS(where_there_is_none_in_time_it_is_not_said_to_be_taken, descriptors)
+{
+	step_wants(_metadata, 100);
+}
+
+TEST_WANTS(nor_where_it_has_no_time, descriptors)
+{
+	step_wants(_metadata, 0);
 }
 
 /* Before the host has taken that of the process whose end was told. */

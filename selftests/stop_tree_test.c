@@ -1259,7 +1259,8 @@ TEST_WANTS(those_who_come_again_and_again_end_with_their_group, proc)
 }
 
 /* That we are among them is then seen only later. */
-static void stop_parent_without_room(struct __test_metadata *_metadata)
+static void stop_parent_without_room(struct __test_metadata *_metadata,
+				     uint32_t flags)
 {
 	const struct pidtrack_stop_step steps[] = { { SIGTERM, 200 },
 						    { SIGKILL, 200 } };
@@ -1270,28 +1271,40 @@ static void stop_parent_without_room(struct __test_metadata *_metadata)
 	ASSERT_EQ(0, pidtrack_attach(tracker, getppid(), 0,
 				     PIDTRACK_ATTACH_OBSERVE, &process));
 	before = fds_leave(_metadata, 2); /* the timer and the ends */
-	ASSERT_EQ(0, family_stop(process, TREE, steps, 2));
+	ASSERT_EQ(0, family_stop(process, flags, steps, 2));
 	fds_restore(_metadata, before);
 	ASSERT_LADDER(tracker, process, PIDTRACK_ESCALATED, 0, SIGKILL, 0);
 	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_TIMED_OUT, 0, SIGKILL, 0);
 	pidtrack_free(tracker);
 }
 
-TEST_WANTS(without_descriptors_we_are_never_among_them_either, proc)
+static void host_stops_parent(struct __test_metadata *_metadata, uint32_t flags)
 {
 	pid_t parent = fork(), host;
 	int status;
 
 	if (!parent) {
+		setpgid(0, 0);
 		host = fork();
 		if (!host) {
-			stop_parent_without_room(_metadata);
-			_exit(0);
+			setpgid(0, 0);
+			stop_parent_without_room(_metadata, flags);
+			exit(0);
 		}
 		_exit(waitpid(host, &status, 0) == host && !status ? 0 : 1);
 	}
 	ASSERT_EQ(parent, waitpid(parent, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+TEST_WANTS(without_descriptors_we_are_never_among_them_either, proc)
+{
+	host_stops_parent(_metadata, TREE);
+}
+
+TEST_WANTS(nor_is_the_group_of_one_we_descend_from_signalled, proc)
+{
+	host_stops_parent(_metadata, TREE | PIDTRACK_STOP_GROUP);
 }
 
 TEST_HARNESS_MAIN

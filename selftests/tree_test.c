@@ -52,7 +52,7 @@ static void all_are_found(struct __test_metadata *_metadata, bool listed)
 	ASSERT_EQ(1, write(fds[1], "", 1));
 	family_await(_metadata, family, 41);
 	tree->listed = listed;
-	pt_tree_signal(tree, SIGKILL);
+	pt_tree_signal(tree, SIGKILL, INT64_MAX);
 	EXPECT_EQ(40, tree->n_alive);
 	EXPECT_EQ(41, tree->reached);
 	EXPECT_FALSE(pt_tree_is_over(tree));
@@ -95,7 +95,7 @@ TEST(whether_it_does_is_asked_when_there_is_room)
 	ASSERT_EQ(0, pt_tree_new(&place, PIDTRACK_STOP_TREE, family->root,
 				 pidfd, false, -1, &epoll, &tree));
 	EXPECT_EQ(-EMFILE, tree->listed);
-	pt_tree_signal(tree, SIGKILL);
+	pt_tree_signal(tree, SIGKILL, INT64_MAX);
 	EXPECT_EQ(0, tree->reached);
 	fds_restore(_metadata, before);
 	pt_tree_sweep(tree);
@@ -148,8 +148,8 @@ TEST(who_came_since_is_killed_with_its_cgroup_and_counted_once)
 	for (i = 0; i < 30; i++)
 		start_in(family, cgroup.path);
 	family_await(_metadata, family, 31);
-	pt_tree_signal(tree, SIGKILL);
-	pt_tree_signal(tree, SIGKILL);
+	pt_tree_signal(tree, SIGKILL, INT64_MAX);
+	pt_tree_signal(tree, SIGKILL, INT64_MAX);
 	EXPECT_EQ(31, tree->reached);
 	family_await_end(_metadata, family, 31);
 	pt_tree_free(tree);
