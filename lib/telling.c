@@ -312,6 +312,7 @@ void pt_set_release(struct pt_set *set, struct pidtrack_process *process)
 	pt_set_free_texts(process);
 	pt_set_end_stops(set, process);
 	process->stop = pt_stop_free(&set->stops, process->stop);
+	pt_parked_back(&set->parked, process);
 	pt_set_look_last(set, process);
 	if (process->state != PT_STATE_RUNNING)
 		pt_set_write_end(set, process);

@@ -811,15 +811,18 @@ TEST_WANTS(a_parked_one_and_its_tree_are_stopped, proc)
 TEST_WANTS(those_whose_trees_were_not_stopped_are_parked_again, proc)
 {
 	const struct pidtrack_stop_step steps[] = { { 0, 1 } };
+	const struct pidtrack_stop_step lasting[] = { { 0, 60000 } };
 	struct pidtrack_stop_options tree =
 		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_TREE,
 				      .steps = steps, .n_steps = 1);
+	struct pidtrack_stop_options goes_on = tree;
 	struct pidtrack_stop_options group =
 		PIDTRACK_STOP_OPTIONS(.flags = PIDTRACK_STOP_GROUP);
 	const struct pidtrack_event *event;
 	static struct crowd crowd;
 	int before;
 
+	goes_on.steps = lasting;
 	crowd_start(_metadata, &crowd, 0, MANY);
 	ASSERT_NO_EVENT(crowd.tracker);
 	before = fds_count();
@@ -837,8 +840,20 @@ TEST_WANTS(those_whose_trees_were_not_stopped_are_parked_again, proc)
 	}
 	ASSERT_NO_EVENT(crowd.tracker);
 	EXPECT_GE(before + 8, fds_count());
+
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(0,
+			  pidtrack_process_stop(crowd.processes[i], &goes_on));
+		crowd.processes[i] = pidtrack_process_free(crowd.processes[i]);
+	}
+	ASSERT_NO_EVENT(crowd.tracker);
+	EXPECT_GE(before + 8, fds_count());
 	gate_open(&crowd.gate);
 	crowd_collect(_metadata, &crowd);
+	while (child_is_any()) {
+		await_fd(pidtrack_fd(crowd.tracker), POLLIN, 50);
+		ASSERT_NO_EVENT(crowd.tracker);
+	}
 	crowd_end(_metadata, &crowd);
 }
 
