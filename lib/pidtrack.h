@@ -1134,7 +1134,8 @@ int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
  * wrote to, -EBADF, what has a name of no label, -EBADMSG, and what is stored
  * and another process than its name says, -ESTALE.  Where a host was killed
  * before anything was mounted on the file of a pin, that is removed and told
- * with -ENODATA: such a shim has not executed, and will not.
+ * with -ENODATA: such a shim has not executed, and will not.  It may, while
+ * that cannot be removed, which is told with what refuses it, or -EBUSY.
  *
  * Return: 0; -EINVAL without a directory of pins and a store; -ENOMEM, -EMFILE,
  *         -ENFILE, and what a store that is gone is answered with, as in

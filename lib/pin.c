@@ -261,5 +261,8 @@ int pt_pin_drop(int dir, const char *path, const char *name, uint64_t inode)
 		r = unmount_pin(dir, path, name);
 	else if (!is_claim(&of_dir, &there))
 		r = -ESTALE;
-	return r < 0 ? r : sys_unlink(dir, name);
+	if (r < 0)
+		return r;
+	r = sys_unlink(dir, name);
+	return r == -ENOENT ? 0 : r;
 }
