@@ -301,7 +301,8 @@ static int follow(struct pidtrack_registry *registry)
 	r = pt_directory_next(&registry->directory, &name);
 	switch (r) {
 	case PT_DIRECTORY_NAME:
-		if (strcmp(name, PT_PINS_MARKER) == 0 && is_given_up(registry))
+		if (registry->pins && strcmp(name, PT_PINS_MARKER) == 0 &&
+		    is_given_up(registry))
 			return end(registry, -ESTALE);
 		return is_of_record(registry, name) ? look(registry, name) :
 						      GO_ON;
