@@ -817,8 +817,8 @@ int pidtrack_verify(struct pidtrack *tracker,
 /*
  * Takes a record at its word that has nothing to compare but a number: its
  * verdict stays UNPROVEN, and the process with that number is attached; not if
- * the file is older than this boot, or than that process.  Write a record of
- * it, then this was the last time.
+ * the file is older than this boot, or than that process, or when that began
+ * cannot be seen.  Write a record of it, then this was the last time.
  */
 #define PIDTRACK_ATTACH_LEGACY (UINT32_C(1) << 1)
 

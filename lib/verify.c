@@ -37,7 +37,7 @@ static void conclude_unseen(struct verification *it, int error)
 	else if (error == -ENOSYS)
 		reason = "the kernel has no pidfd_open, or a sandbox hides it";
 	else if (error == -ENODATA)
-		reason = "/proc does not show it, and there is no pidfs";
+		reason = "/proc does not show what would have to be compared";
 	conclude(it, PIDTRACK_VERDICT_UNPROVEN, 0, reason);
 }
 
@@ -259,16 +259,19 @@ static bool is_older_than_boot(const struct verification *it)
 static int is_older_than_process(const struct verification *it)
 {
 	const struct pidtrack_record *record = it->record;
+	struct pt_procfs_stat stat;
 	struct pt_look seen;
 	int r;
 
 	if (!record->dated)
 		return 0;
 	r = pt_look_at(it->place, it->pidfd, record->fingerprint.pid, &seen);
-	if (r == -ESRCH || (r >= 0 && !(seen.has & PT_HAS_START)))
-		r = -ENODATA;
+	if (r >= 0 && !(seen.has & PT_HAS_START)) {
+		r = pt_procfs_stat(record->fingerprint.pid, &stat);
+		r = is_short_of_room(r) ? r : -ENODATA;
+	}
 	if (r < 0)
-		return r;
+		return r == -ESRCH ? -ENODATA : r;
 	return record->file.modified_ns <
 	       pt_start_ns(seen.start) - CLOCK_SLACK_NS;
 }
