@@ -119,6 +119,19 @@ TEST(exit_information_that_is_refused_is_probed_so)
 	}
 }
 
+/* That wants a child, which is made in another way. */
+TEST(without_clone3_it_is_probed_what_is_seen_of_ends)
+{
+	int exit_info = pidtrack_feature_probe(PIDTRACK_FEATURE_EXIT_INFO);
+	int xattr = pidtrack_feature_probe(PIDTRACK_FEATURE_XATTR);
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	EXPECT_EQ(exit_info,
+		  pidtrack_feature_probe(PIDTRACK_FEATURE_EXIT_INFO));
+	EXPECT_EQ(xattr, pidtrack_feature_probe(PIDTRACK_FEATURE_XATTR));
+	EXPECT_FALSE(child_is_any());
+}
+
 /* ---- without a trace ---- */
 
 static void file_text(const char *path, char *text, size_t size)

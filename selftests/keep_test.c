@@ -202,12 +202,14 @@ TEST_KEEP(a_hundred_come_and_go)
 TEST_KEEP(who_follows_the_directory_is_told_when_it_is_given_up)
 {
 	struct pidtrack_process *process = kept_at_gate(_metadata, self, "web");
-	struct pidtrack_registry *registry;
+	struct pidtrack_registry *registry, *late;
 	const struct pidtrack_found *found;
 
 	ASSERT_EQ(0,
 		  pidtrack_registry_open(self->room.pins,
 					 PIDTRACK_REGISTRY_FOLLOW, &registry));
+	ASSERT_EQ(0, pidtrack_registry_open(self->room.pins,
+					    PIDTRACK_REGISTRY_FOLLOW, &late));
 	ASSERT_EQ(1, pidtrack_registry_next(registry, NULL, &found));
 	EXPECT_STREQ("web", found->name);
 	EXPECT_EQ(0, pidtrack_registry_next(registry, NULL, &found));
@@ -221,6 +223,8 @@ TEST_KEEP(who_follows_the_directory_is_told_when_it_is_given_up)
 	EXPECT_EQ(-ESTALE, pidtrack_registry_next(registry, NULL, &found));
 	EXPECT_EQ(-ESTALE, pidtrack_registry_next(registry, NULL, &found));
 	pidtrack_registry_free(registry);
+	EXPECT_EQ(-ESTALE, pidtrack_registry_next(late, NULL, &found));
+	pidtrack_registry_free(late);
 	expect_clean(_metadata, &self->room);
 }
 

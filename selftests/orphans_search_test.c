@@ -10,6 +10,7 @@
 #include "harness.h"
 #include "orphans.h"
 #include "procfs.h"
+#include "seccomp.h"
 #include "sys.h"
 
 #define COLLECT PIDTRACK_ORPHANS_COLLECT
@@ -153,6 +154,14 @@ TEST(one_of_others_that_its_host_traces_is_no_orphan)
 TEST(one_of_others_that_its_host_traces_is_none_where_all_are_asked)
 {
 	SKIP_WITHOUT_TRACING();
+	check_traced(_metadata, false);
+}
+
+/* As before Linux 6.13. */
+TEST(nor_is_it_where_pidfds_do_not_tell_whose_child_it_is)
+{
+	SKIP_WITHOUT_TRACING();
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
 	check_traced(_metadata, false);
 }
 
