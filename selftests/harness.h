@@ -65,6 +65,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "programs.h"
 #include "refusal.h"
 
 #ifndef SYS_close_range
@@ -1004,11 +1005,32 @@ static inline void harness_close_others(void)
 		close(fd);
 }
 
+/* What is asked of a program but to run tests: whether that is all. */
+static inline bool harness_answer(const char *word)
+{
+	struct __test_metadata *test;
+
+	if (strcmp(word, "--help") && strcmp(word, "--list"))
+		return false;
+	if (!strcmp(word, "--help"))
+		harness_say("%s",
+			    "Usage: PROGRAM [--list | TEST...]\n"
+			    "Runs these tests, or all of them: prints TAP.");
+	for (test = harness_first; test && !strcmp(word, "--list");
+	     test = test->next)
+		harness_say("%s", test->name);
+	return true;
+}
+
 static inline int test_harness_run(int argc, char **argv)
 {
 	struct rlimit core = { 0, RLIM_INFINITY };
 	struct __test_metadata *test;
 	int n = 0, failed = 0, signals;
+
+	if (argc == 2 && harness_answer(argv[1]))
+		return 0;
+	programs_find();
 
 	/* Its own first descriptor is 3, whatever a runner left open. */
 	harness_close_others();
@@ -1027,7 +1049,7 @@ static inline int test_harness_run(int argc, char **argv)
 	harness_say("TAP version 13");
 	harness_say("1..%d", n);
 	if (!n)
-		harness_say("# no test of such a name");
+		harness_say("# no test of such a name; --list has them");
 
 	n = 0;
 	for (test = harness_first; test; test = test->next)

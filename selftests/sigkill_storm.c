@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "programs.h"
 #include "refusal.h"
 #include "sigkill.h"
 
@@ -740,6 +741,7 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
+	programs_find();
 	storm_self = argv[0];
 	atexit(remove_room);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
