@@ -6,6 +6,10 @@
 #	model.sh TABLE CC...
 # TABLE is the program of model/table.c.
 set -u
+if [ $# -lt 2 ] || [ ! -x "$1" ]; then
+	sed -n '3,/^set/s/^# \?//p' "$0" >&2
+	exit 2
+fi
 model=$(cd "$(dirname "$0")" && pwd)/model
 . "$(dirname "$0")/tap.sh"
 
