@@ -111,7 +111,7 @@ static const struct call {
 	{ "getpeername", SYS_getpeername, ANYBODYS, false, "" },
 	{ "getpgid", SYS_getpgid, ANYBODYS, false, "" },
 	{ "getpid", SYS_getpid, EVERYBODYS, false,
-	  "pidfd-open=EINVAL pidfd-wait=EINVAL pidfs=EINVAL handle=EINVAL handle-open=EINVAL info=EINVAL pin=EINVAL park=EINVAL" },
+	  "pidfd-open=EINVAL pidfs=EINVAL handle=EINVAL handle-open=EINVAL info=EINVAL pin=EINVAL xattr=EINVAL park=EINVAL" },
 	{ "getppid", SYS_getppid, EVERYBODYS, false, "" },
 	{ "getsid", SYS_getsid, ANYBODYS, false, "" },
 	{ "getsockopt", SYS_getsockopt, ANYBODYS, false, "" },
