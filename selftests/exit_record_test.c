@@ -557,7 +557,7 @@ TEST_F_WANTS(exit, on_a_full_or_a_read_only_one_what_was_there_stays, removal)
 
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("small", self->directory.path, "tmpfs", 0, "size=16k"))
+	    mount("small", self->directory.path, "tmpfs", 0, "nr_blocks=4"))
 		SKIP(return, "no tmpfs of our own: %s", strerror(errno));
 	for (i = 0; i < 2; i++) {
 		process = start_exiting(_metadata, self);

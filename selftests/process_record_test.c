@@ -437,7 +437,7 @@ TEST_F_WANTS(record, on_a_full_or_a_read_only_one_the_record_before_stays,
 
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("small", self->directory.path, "tmpfs", 0, "size=16k"))
+	    mount("small", self->directory.path, "tmpfs", 0, "nr_blocks=4"))
 		SKIP(return, "no tmpfs of our own: %s", strerror(errno));
 	file_text(_metadata, self->path.text, BEFORE, 0600);
 	snprintf(filler, sizeof(filler), "%s/filler", self->directory.path);
