@@ -322,6 +322,10 @@ int main(int argc, char **argv)
 	if (first && ((argc > 1 && atoi(argv[1]) <= 0) ||
 		      (argc > 2 && atoi(argv[2]) <= 0)))
 		errx(2, "usage: reexec_storm [IMAGES [SHIMS]]");
+	if (access("/proc/self/exe", F_OK) < 0) {
+		puts("1..1\nok 1 # SKIP no /proc to execute itself by");
+		return 0;
+	}
 	if (first)
 		find_storm();
 	storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE, MAP_SHARED,

@@ -708,6 +708,8 @@ static const char *refused(enum storm_mode mode)
 {
 	if (!storm_room[0])
 		return "no mount namespace";
+	if (access("/proc/self/exe", F_OK) < 0)
+		return "no /proc, where its shims and itself are found";
 	if (mode == STORM_PINS && pidtrack_feature_probe(PIDTRACK_FEATURE_PIN))
 		return "no pins";
 	if (mode == STORM_STORE)

@@ -324,7 +324,7 @@ TEST_WANTS(
 }
 
 /* What is refused is said, not that there is no such descriptor. */
-TEST(where_descriptors_may_not_be_looked_at_that_is_told)
+TEST_WANTS(where_descriptors_may_not_be_looked_at_that_is_told, proc)
 {
 	struct pidtrack_fd_map fds[] = { { .child_fd = 0, .fd = 0 } };
 	struct pidtrack_spawn_options options =

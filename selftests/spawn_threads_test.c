@@ -69,7 +69,7 @@ static void open_and_close(struct __test_metadata *_metadata)
 	EXPECT_EQ(0, close(pair[1]));
 }
 
-TEST(what_other_threads_open_does_not_reach_a_shim)
+TEST_WANTS(what_other_threads_open_does_not_reach_a_shim, proc)
 {
 	struct pidtrack_fd_map fds = { 9, PIDTRACK_FD_NULL };
 	struct pidtrack_spawn_options options =
@@ -275,7 +275,7 @@ static void *close_amid(void *arg)
 	return NULL;
 }
 
-TEST(what_the_host_opens_and_closes_amid_a_launch_is_its_own)
+TEST_WANTS(what_the_host_opens_and_closes_amid_a_launch_is_its_own, proc)
 {
 	struct pidtrack_fd_map fds = { 9, -1 };
 	struct pidtrack_spawn_options options =
