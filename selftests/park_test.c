@@ -535,6 +535,7 @@ static pid_t trace(struct __test_metadata *_metadata, pid_t pid)
 static void step_wants(struct __test_metadata *_metadata, uint32_t last_ms)
 {
 	const int time_ms = awhile_ms() / 4;
+	const bool in_time = last_ms > 300;
 	const struct pidtrack_stop_step steps[] = {
 		{ 0, (uint32_t)time_ms },
 		{ SIGKILL, last_ms },
@@ -560,16 +561,16 @@ static void step_wants(struct __test_metadata *_metadata, uint32_t last_ms)
 	want_begin(_metadata, &want, 0);
 	ASSERT_EQ(0, kill(pidtrack_process_pid(held), SIGKILL));
 	until_ms = harness_now_ms() + time_ms + 300;
-	while (last_ms > 300 && harness_now_ms() < until_ms)
+	while (in_time && harness_now_ms() < until_ms)
 		ASSERT_EQ(0, pidtrack_wait(crowd.tracker, 20, &event));
-	if (last_ms > 300)
+	if (in_time)
 		want_end(&want);
 	ASSERT_EQ(1, pidtrack_wait(crowd.tracker, awhile_ms(), &event));
-	EXPECT_EQ(last_ms > 300 ? PIDTRACK_ESCALATED : PIDTRACK_STOP_TIMED_OUT,
+	EXPECT_EQ(in_time ? PIDTRACK_ESCALATED : PIDTRACK_STOP_TIMED_OUT,
 		  event->kind);
-	EXPECT_EQ(last_ms > 300 ? SIGKILL : 0, event->signal);
-	EXPECT_EQ(last_ms > 300, event->reached);
-	if (last_ms <= 300) {
+	EXPECT_EQ(in_time ? SIGKILL : 0, event->signal);
+	EXPECT_EQ(in_time, event->reached);
+	if (!in_time) {
 		want_end(&want);
 		EXPECT_EQ(0, pidtrack_process_signal(process, SIGKILL));
 	}

@@ -149,6 +149,14 @@ TEST_WANTS(who_is_in_the_group_is_no_matter_of_descent, proc)
 	family_end(_metadata, family);
 }
 
+/* As the leader of a group of three. */
+static void lead_two(struct family *family)
+{
+	setpgid(0, 0);
+	family_start(family, 0, 0);
+	family_start(family, 0, 0);
+}
+
 /* It is the host's then as well, who is not among them for that. */
 TEST_WANTS(a_group_that_the_host_joins_ends_without_it, proc)
 {
@@ -160,9 +168,7 @@ TEST_WANTS(a_group_that_the_host_joins_ends_without_it, proc)
 	pid_t root = fork();
 
 	if (!root) {
-		setpgid(0, 0);
-		family_start(family, 0, 0);
-		family_start(family, 0, 0);
+		lead_two(family);
 		family_join(family);
 		family_live();
 	}
@@ -243,9 +249,7 @@ static struct pidtrack_process *leaderless(struct __test_metadata *_metadata,
 	pid_t root = fork();
 
 	if (!root) {
-		setpgid(0, 0);
-		family_start(family, 0, 0);
-		family_start(family, 0, 0);
+		lead_two(family);
 		while (family->n < 2)
 			sched_yield();
 		_exit(3);
