@@ -207,9 +207,13 @@ static int prune_pin(struct list *list, const struct pidtrack_found *found,
 		row->pruned = found->error == -EBADMSG && clear_away(path);
 		return 0;
 	}
-	row->pruned = pidtrack_record_format(found->record) ==
-			      PIDTRACK_RECORD_PIN &&
-		      is_told(row);
+	if (pidtrack_record_format(found->record) != PIDTRACK_RECORD_PIN)
+		return 0;
+	row->pruned = is_told(row);
+	if (row->ended && !row->pruned)
+		complain("'%s' stays: how it ended is not told here, but may "
+			 "be elsewhere, such as outside of this pid namespace",
+			 path);
 	return row->pruned ? note_dead_pin(list, found) : 0;
 }
 
