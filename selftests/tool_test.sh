@@ -539,6 +539,25 @@ test_a_record_that_cannot_be_written_runs_nothing() {
 	usage run --record-sync true --- 'Give --record FILE'
 }
 
+test_a_record_of_one_that_runs_is_not_written_over() {
+	hold_recorded exit 0
+	cp a.record before
+	for how in --detach --umask=022; do
+		pt run "$how" --record a.record -- touch ran
+		code_is 4
+		err_says "run: 'a.record' is the record of $pid, which runs; stop that first, or give another file"
+	done
+	cmp -s before a.record || die "it was"
+	[[ ! -e ran && ! -e a.record.exit ]] || die "it ran"
+	release
+	wait $host
+	pt run --record a.record -- true
+	code_is 0
+	echo $$ >a.pid
+	pt run --record a.pid -- true
+	code_is 0
+}
+
 test_run_sets_what_it_is_told() {
 	pt run --umask 027 "$SHIM" umask
 	out_is 0027

@@ -245,6 +245,29 @@ static bool lacks_interpreter(const struct launch *launch, int error)
 	       faccessat(at < 0 ? AT_FDCWD : at, program, F_OK, 0) == 0;
 }
 
+/*
+ * What is written over is forgotten.  A record that cannot be read is nobody's,
+ * and one that proves nothing may be.
+ *
+ * Return: 0, or EXIT_FAILED, having complained.
+ */
+static int check_record(const struct launch *launch)
+{
+	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
+	const char *path = launch->spawn.record;
+	struct pidtrack_comparison comparison;
+
+	if (!path || pidtrack_record_read(path, &record) < 0 ||
+	    pidtrack_verify(NULL, record, &comparison, sizeof(comparison)) <
+		    0 ||
+	    comparison.verdict != PIDTRACK_VERDICT_SAME)
+		return 0;
+	complain("'%s' is the record of %d, which runs; stop that first, or "
+		 "give another file",
+		 path, (int)pidtrack_record_pid(record));
+	return EXIT_FAILED;
+}
+
 static int spawn(struct launch *launch, struct pidtrack *tracker,
 		 struct pidtrack_process **ret_process)
 {
@@ -269,6 +292,9 @@ int launch_now(struct launch *launch, struct pidtrack *tracker,
 	const char *name = launch->argv[0];
 	int r;
 
+	r = check_record(launch);
+	if (r)
+		return r;
 	r = search_program(name, path_of(launch), launch->spawn.cwd,
 			   launch->program);
 	if (r < 0)
