@@ -60,10 +60,8 @@ void target_of_attached(struct pidtrack_process *process,
 			const char *path, struct target *ret_target);
 
 #define TARGET_LEGACY (1U << 0) /* believes a record of only a number */
-#define TARGET_ENDED                                                        \
-	(1U << 2)	      /* one whose end is recorded is a target, too \
-			       */
-#define TARGET_GONE (1U << 1) /* one that is gone is a target, too */
+#define TARGET_GONE (1U << 1)	/* one that is gone is a target, too */
+#define TARGET_ENDED (1U << 2)	/* likewise, if its end is recorded */
 
 /*
  * Tracks the process that @word names.  @target must stay where it is: events
