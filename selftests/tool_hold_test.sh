@@ -273,8 +273,12 @@ test_it_wants_no_more_than_rlimit_nofile_has_room_for() {
 	ulimit -n 100
 	pt hold --max 50 held.sock
 	code_is 4
-	err_says "RLIMIT_NOFILE has room for: 4"
+	err_says "RLIMIT_NOFILE has room to hold 4, not 50;"
 	[[ ! -e held.sock ]] || die "there is a socket"
+	ulimit -n 64
+	pt hold held.sock
+	code_is 4
+	err_says "RLIMIT_NOFILE has room to hold 0, not 1;"
 }
 
 # ---- those who do wrong ----

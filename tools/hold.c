@@ -297,12 +297,12 @@ static int find_room(struct serving *serving)
 		return failed("RLIMIT_NOFILE", -errno);
 	room = limit.rlim_max > FDS_SPARED ? limit.rlim_max - FDS_SPARED : 0;
 	if (serving->max == 0)
-		serving->max = MIN(MAX_USUAL, room);
-	if (serving->max <= room && room > 0)
+		serving->max = room > 0 ? MIN(MAX_USUAL, room) : 1;
+	if (serving->max <= room)
 		return 0;
-	complain("--max %llu is more than RLIMIT_NOFILE has room for: %llu; "
-		 "raise 'ulimit -Hn', or LimitNOFILE= of the unit",
-		 (unsigned long long)serving->max, (unsigned long long)room);
+	complain("RLIMIT_NOFILE has room to hold %llu, not %llu; raise "
+		 "'ulimit -Hn', or LimitNOFILE= of the unit",
+		 (unsigned long long)room, (unsigned long long)serving->max);
 	return EXIT_FAILED;
 }
 
