@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +19,8 @@
 
 #include "sigkill.h"
 
-#define PATIENCE 5000 /* ms until it has seen that the last host is gone */
+#define DESCRIPTORS 512 /* beside the 96 that it spares, all of a storm */
+#define PATIENCE 5000	/* ms until it has seen that the last host is gone */
 
 static struct {
 	pid_t pid; /* or 0 */
@@ -34,9 +36,13 @@ void storm_hold_path(char path[80])
 const char *storm_hold_refused(void)
 {
 	const char *tool = getenv("PIDTRACK_TEST_TOOL");
+	struct rlimit limit;
 
 	if (!tool || access(tool, X_OK) < 0)
 		return "no pidtrack: built without tools";
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_max < DESCRIPTORS)
+		return "RLIMIT_NOFILE is too low for who holds";
 	return pidtrack_feature_probe(PIDTRACK_FEATURE_PIDFS) ? "no pidfs" :
 								NULL;
 }
