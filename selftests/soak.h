@@ -164,6 +164,9 @@ void soak_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* How long anything may take. */
 int64_t soak_patience_ms(void);
 
+/* Whether there was each of what it is to do at once. */
+bool soak_had_everything(void);
+
 /* Starts the shim, with the gate for its standard input; its pid, or dies. */
 pid_t soak_start(const char *const *words);
 

@@ -1509,9 +1509,18 @@ static void act(void)
 	}
 }
 
+/* On a busy machine not before there was everything, if that is at all. */
+static bool is_over(void)
+{
+	int64_t late_ms = soak_now_ms() - soak->end_ms;
+
+	return late_ms >= soak_patience_ms() ||
+	       (late_ms >= 0 && soak_had_everything());
+}
+
 static void live(void)
 {
-	while (soak_now_ms() < soak->end_ms) {
+	while (!is_over()) {
 		for (uint32_t i = draw(6); i > 0; i--)
 			act();
 		end_who_is_due();
