@@ -237,7 +237,9 @@ static int look_for_orphans(struct pt_set *set,
 	int r;
 
 	/* whom we have asked to be reaped is none */
-	r = pt_ring_flush(set->ring);
+	r = pt_set_ensure_ring(set);
+	if (r >= 0)
+		r = pt_ring_flush(set->ring);
 	if (r < 0)
 		return r;
 	return pt_orphans_look(set->orphans, &set->statistics.orphans,

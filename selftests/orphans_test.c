@@ -534,6 +534,55 @@ TEST(they_are_collected_when_the_owner_has_ended)
 	pidtrack_free(made.tracker);
 }
 
+#define EVENTS 80
+
+struct heard {
+	struct pidtrack *tracker;
+	struct __test_metadata *metadata;
+	int n; /* events to take */
+};
+
+static void *hear_some(void *arg)
+{
+	struct __test_metadata *_metadata = NULL;
+	const struct pidtrack_event *event;
+	struct heard *heard = arg;
+	struct pidtrack_process *last;
+	int i;
+
+	_metadata = heard->metadata;
+	heard->tracker = collector(_metadata, COLLECT, 1);
+	for (i = 0; i < EVENTS; i++)
+		last = shim_start(_metadata, heard->tracker, PIDTRACK_FD_NULL,
+				  SHIM("exit", "7"));
+	process_await_exit(last);
+	for (i = 0; i < heard->n; i++)
+		EXPECT_EQ(1,
+			  pidtrack_wait(heard->tracker, awhile_ms(), &event));
+	return NULL;
+}
+
+/* After so many events it is the orphans' turn, whoever calls. */
+TEST(in_their_turn_the_next_owner_is_told_of_others)
+{
+	struct heard heard = { .metadata = _metadata };
+	const struct pidtrack_event *event;
+	pthread_t thread;
+	int i;
+
+	pidtrack_free(tracker_start(_metadata, 0));
+	for (heard.n = 60; heard.n < 70; heard.n++) {
+		ASSERT_EQ(0, pthread_create(&thread, NULL, hear_some, &heard));
+		pthread_join(thread, NULL);
+		for (i = heard.n; i < EVENTS; i++)
+			ASSERT_EQ(1, pidtrack_wait(heard.tracker, awhile_ms(),
+						   &event));
+		ASSERT_NO_EVENT(heard.tracker);
+		EXPECT_FALSE(child_is_any());
+		pidtrack_free(heard.tracker);
+	}
+}
+
 /* A process of others, told and reaped as a child once it is one. */
 TEST(a_tracked_process_that_becomes_our_child_is_waited_for)
 {
