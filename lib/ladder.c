@@ -174,11 +174,15 @@ static bool climb(struct pt_stops *stops, struct pt_stop *stop)
 	return stop->at != at || stop->failed;
 }
 
+/* A tree may take seconds; other ends are told between it and the next one. */
+#define CLIMB_NS INT64_C(20000000)
+
 struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns)
 {
 	struct pt_stop *stop;
 
-	while ((stop = pt_stops_due(stops, now_ns))) {
+	while (sys_now_ns() < now_ns + CLIMB_NS &&
+	       (stop = pt_stops_due(stops, now_ns))) {
 		if (climb(stops, stop))
 			return stop->process;
 	}

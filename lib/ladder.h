@@ -41,7 +41,8 @@ int pt_ladder_woken(struct pt_stops *stops, struct pt_ring *ring,
  * Does what is due at @now_ns.
  *
  * Return: a process of which there is something to tell; NULL if there is none
- *         any more, and when the next is due is taken care of.
+ *         any more, or this takes long, and when the next is due is taken care
+ *         of.
  */
 struct pidtrack_process *pt_ladder_due(struct pt_stops *stops, int64_t now_ns);
 
