@@ -10,20 +10,21 @@
 
 /* ---- slots ---- */
 
-static void free_label(struct pidtrack_process *process)
+/* Whoever keeps one is given them, too, also if it is released. */
+static void free_keepsake(struct pidtrack_process *process)
 {
 	free(process->label);
+	free(process->payload);
 	process->label = NULL;
+	process->payload = NULL;
 }
 
 void pt_set_free_texts(struct pidtrack_process *process)
 {
 	if (!process->kept)
-		free_label(process);
+		free_keepsake(process);
 	free(process->text);
-	free(process->payload);
 	process->text = NULL;
-	process->payload = NULL;
 }
 
 static void free_ending(struct pidtrack_process *process)
@@ -34,7 +35,7 @@ static void free_ending(struct pidtrack_process *process)
 void pt_set_drop(struct pt_set *set, struct pidtrack_process *process)
 {
 	pt_set_free_texts(process);
-	free_label(process);
+	free_keepsake(process);
 	free_ending(process);
 	set->statistics.tracked--;
 	pt_slots_give(&set->slots, process);
@@ -195,7 +196,7 @@ void pt_set_finish(struct pt_set *set, struct pidtrack_process *process)
 	    process->arrived)
 		return;
 	pt_set_untick(set, process);
-	free_label(process);
+	free_keepsake(process);
 	free_ending(process);
 	pt_set_unclaim(set, process);
 	pt_parked_end(&set->parked, process);
@@ -546,7 +547,7 @@ static void free_slots(struct pt_set *set)
 		if (pt_process_is_there(process)) {
 			fd_close(process->pidfd);
 			pt_set_free_texts(process);
-			free_label(process);
+			free_keepsake(process);
 			free_ending(process);
 			pt_stop_free(&set->stops, process->stop);
 		}

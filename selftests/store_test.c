@@ -1001,13 +1001,16 @@ TEST_HOLD(a_launch_that_fails_at_once_takes_nobody_from_it)
 	keep_web(_metadata, self, launch_none_beside_web);
 }
 
-static void lose_the_store(struct __test_metadata *_metadata, struct life *life)
+static void lose_it(struct __test_metadata *_metadata, struct life *life,
+		    bool free_web)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
 	struct pidtrack_recovery *recovery = NULL;
 	struct pidtrack_process *process;
 
-	start_web(_metadata, tracker, life);
+	process = start_web(_metadata, tracker, life);
+	if (free_web)
+		pidtrack_process_free(process);
 	hear(_metadata, life);
 
 	/* it is gone */
@@ -1029,13 +1032,35 @@ static void lose_the_store(struct __test_metadata *_metadata, struct life *life)
 		pause();
 }
 
+static void lose_the_store(struct __test_metadata *_metadata, struct life *life)
+{
+	lose_it(_metadata, life, false);
+}
+
+static void lose_the_store_and_web(struct __test_metadata *_metadata,
+				   struct life *life)
+{
+	/* so that the payload goes by the store alone */
+	ASSERT_EQ(0, seccomp_refuse(SYS_fsetxattr, EPERM));
+	lose_it(_metadata, life, true);
+}
+
 static void find_two(struct __test_metadata *_metadata, struct life *life)
 {
 	struct pidtrack *tracker = tracker_of(_metadata, life);
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_recovery *recovery = NULL;
 	const struct pidtrack_event *event;
-	int ends = 0, sum = 0;
+	int ends = 0, sum = 0, n = 0;
 
-	EXPECT_EQ(2, recover_count(_metadata, tracker));
+	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
+	for (; pidtrack_recovery_next(recovery, &recovered) > 0; n++) {
+		EXPECT_EQ(0, recovered->error);
+		ASSERT_EQ(4, recovered->payload_size);
+		EXPECT_EQ(0, memcmp("some", recovered->payload, 4));
+	}
+	pidtrack_recovery_free(recovery);
+	EXPECT_EQ(2, n);
 	while (ends < 2) {
 		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
 		if (!(event->flags & PIDTRACK_EVENT_LAST))
@@ -1058,9 +1083,11 @@ static void reap_two(struct __test_metadata *_metadata)
 		EXPECT_GT(waitpid(-1, NULL, 0), 0);
 }
 
-TEST_HOLD(where_it_was_begun_anew_it_is_given_all_again)
+static void
+begin_anew(struct __test_metadata *_metadata, FIXTURE_DATA(store) * self,
+	   void (*host)(struct __test_metadata *_metadata, struct life *life))
 {
-	struct life life = live(_metadata, self, lose_the_store);
+	struct life life = live(_metadata, self, host);
 
 	hear(_metadata, &life);
 	end_hold(self, SIGKILL);
@@ -1079,6 +1106,16 @@ TEST_HOLD(where_it_was_begun_anew_it_is_given_all_again)
 	reap_two(_metadata);
 	life_end(_metadata, &life);
 	await_stored(_metadata, self, 0);
+}
+
+TEST_HOLD(where_it_was_begun_anew_it_is_given_all_again)
+{
+	begin_anew(_metadata, self, lose_the_store);
+}
+
+TEST_HOLD(also_whom_its_host_has_freed_with_his_payload)
+{
+	begin_anew(_metadata, self, lose_the_store_and_web);
 }
 
 /* Of two that are kept the store takes one again, and a third is refused. */
