@@ -55,7 +55,9 @@ static int know(struct pt_set *set, size_t more, struct knowns *ret_knowns)
 		struct known *known = &ret_knowns->list[ret_knowns->n_more];
 		int r;
 
-		if (!pt_process_is_there(process))
+		/* who is free is nobody's, though a watch of his is not over */
+		if (!pt_process_is_there(process) ||
+		    !pt_process_is_awaited(process))
 			continue;
 		r = pt_set_inode(set, process, &known->inode);
 		if (is_short_of_room(r))

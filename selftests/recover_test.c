@@ -137,7 +137,8 @@ TEST_RECOVER(one_that_was_reaped_meanwhile_has_its_status_all_the_same)
 	end_cleanly(_metadata, self, tracker);
 }
 
-TEST_RECOVER(one_that_is_anothers_child_by_now_is_told_of_as_such)
+static void be_anothers_child(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(recover) * self, bool free_first)
 {
 	struct pidtrack_process *process;
 	struct pidtrack *tracker;
@@ -158,6 +159,11 @@ TEST_RECOVER(one_that_is_anothers_child_by_now_is_told_of_as_such)
 	ASSERT_EQ(1, read(fds[0], &status, 1));
 	tracker = kept_tracker(_metadata, &self->room);
 	process = recover_one(_metadata, tracker, "web", PIDTRACK_VERDICT_SAME);
+	if (free_first) {
+		pidtrack_process_free(process);
+		process = recover_one(_metadata, tracker, "web",
+				      PIDTRACK_VERDICT_SAME);
+	}
 	gate_open(&self->gate);
 	ASSERT_NEXT(tracker, process, PIDTRACK_EXITED, 0,
 		    PIDTRACK_SOURCE_UNKNOWN, -1);
@@ -167,6 +173,16 @@ TEST_RECOVER(one_that_is_anothers_child_by_now_is_told_of_as_such)
 	ASSERT_EQ(reaper, waitpid(reaper, &status, 0));
 	close(fds[0]);
 	close(fds[1]);
+}
+
+TEST_RECOVER(one_that_is_anothers_child_by_now_is_told_of_as_such)
+{
+	be_anothers_child(_metadata, self, false);
+}
+
+TEST_RECOVER(so_is_one_that_was_recovered_and_freed_before)
+{
+	be_anothers_child(_metadata, self, true);
 }
 
 TEST_RECOVER(what_was_not_acknowledged_is_recovered_again)
