@@ -267,8 +267,9 @@ void pt_lots_lend(struct pt_lots *lots, struct pt_parcel *parcels, size_t n)
 {
 	int results[PT_PARCELS_MAX];
 
+	/* what is not even tried is for want of memory */
 	for (size_t i = 0; i < n; i++)
-		results[i] = -EAGAIN;
+		results[i] = -ENOMEM;
 	run_all(lots, parcels, n, false, results);
 	for (size_t i = 0; i < n; i++)
 		parcels[i].fd = results[i];

@@ -290,7 +290,7 @@ static void put_in_vain(struct __test_metadata *_metadata,
 	pt_lots_put(it->lots, parcels, 2, results);
 	EXPECT_EQ(-EAGAIN, results[0]);
 	EXPECT_EQ(-EAGAIN, results[1]);
-	EXPECT_EQ(-EAGAIN, lend(it->lots, 0));
+	EXPECT_EQ(-ENOMEM, lend(it->lots, 0));
 }
 
 static void *refused(void *argument)
@@ -328,7 +328,7 @@ static void clear_in_vain(struct __test_metadata *_metadata,
 	for (uint32_t i = 0; i < MANY; i++)
 		pt_lots_clear(it->lots, i);
 	EXPECT_EQ(-EAGAIN, put(it->lots, MANY, it->fd));
-	EXPECT_EQ(-EAGAIN, lend(it->lots, MANY - 1));
+	EXPECT_EQ(-ENOMEM, lend(it->lots, MANY - 1));
 }
 
 static void *refused_to_clear(void *argument)
