@@ -394,13 +394,13 @@ static int check_group(struct pt_tree *tree)
 		return -EDEADLK;
 	r = sys_pidfd_signal_group(tree->root.pidfd, 0);
 	tree->shoots = r != -EINVAL && r != -ENOSYS;
-	if (is_gone(tree))
+	if (pt_pidfd_reaped(tree->root.pidfd))
 		return pt_sweep_has_group(tree) ? 0 : -ESRCH;
 	r = sys_getpgid(tree->root.pid);
 	if (r < 0 && r != -ESRCH)
 		return r;
 	if (r != tree->root.pid)
-		return is_gone(tree) ? -ESRCH : -EINVAL;
+		return pt_pidfd_reaped(tree->root.pidfd) ? -ESRCH : -EINVAL;
 	return 0;
 }
 

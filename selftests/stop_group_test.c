@@ -333,6 +333,18 @@ TEST_WANTS(one_that_leads_no_group_is_refused, proc)
 	family_end(_metadata, family);
 }
 
+TEST_WANTS(so_is_one_that_has_ended, proc)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process = shim_start(
+		_metadata, tracker, PIDTRACK_FD_NULL, SHIM("exit", "7"));
+
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	EXPECT_EQ(-EINVAL, family_stop(process, GROUP, NULL, 0));
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+}
+
 /* Else ourselves would not be known to be in it. */
 static void have_no_group(struct __test_metadata *_metadata, int error)
 {
