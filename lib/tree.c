@@ -132,13 +132,14 @@ static void reach_killed(struct pt_tree *tree)
 	pt_pids_sort(&tree->cgroup.pids);
 	for (size_t i = 0; i < pids->n; i++) {
 		const pid_t pid = pids->at[i];
+		const bool twice = i > 0 && pids->at[i - 1] == pid;
 		struct pt_member *member = pt_sweep_known(tree, pid);
 
 		if (member)
 			reach(member);
 		else if (pid == 0)
 			unseen++;
-		else if (!pt_pids_has(&tree->killed, pid))
+		else if (!twice && !pt_pids_has(&tree->killed, pid))
 			pt_pids_add(&more, pid);
 	}
 	tree->reached += (uint32_t)more.n;
