@@ -989,7 +989,8 @@ TEST(a_session_of_a_stranger_with_that_number_is_a_strangers)
 
 struct many {
 	struct pidtrack *tracker;
-	struct pidtrack_process *shims[SHIMS];
+	struct pidtrack *beside; /* collects nothing, and is not asked */
+	struct pidtrack_process *shims[SHIMS], *others[SHIMS];
 	int n;
 	int made;
 	int exited;
@@ -1000,21 +1001,51 @@ static int collected(struct __test_metadata *_metadata, const struct many *many)
 	return (int)tracker_statistics(many->tracker).orphans;
 }
 
+static void check_end(struct __test_metadata *_metadata,
+		      const struct pidtrack_event *event,
+		      struct pidtrack_process *const shims[SHIMS])
+{
+	int at = 0;
+
+	ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+	EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
+	while (shims[at] != event->process)
+		ASSERT_LT(at++, SHIMS - 1);
+	EXPECT_EQ(at << 8, event->status);
+}
+
 /* What its descriptor is readable for. */
 static void take_one(struct __test_metadata *_metadata, struct many *many)
 {
 	const struct pidtrack_event *event;
-	int at = 0;
 
 	ASSERT_TRUE(tracker_await(many->tracker));
 	if (!pidtrack_next(many->tracker, &event))
 		return;
-	ASSERT_EQ(PIDTRACK_EXITED, event->kind);
-	EXPECT_EQ(PIDTRACK_SOURCE_WAITED, event->source);
-	while (many->shims[at] != event->process)
-		ASSERT_LT(at++, SHIMS - 1);
-	EXPECT_EQ(at << 8, event->status);
+	check_end(_metadata, event, many->shims);
 	many->exited++;
+}
+
+/* Those of whom nobody has asked all the time: each is there with its status.
+ */
+static void expect_others(struct __test_metadata *_metadata, struct many *many)
+{
+	const struct pidtrack_event *event;
+	int i;
+
+	for (i = 0; i < SHIMS; i++)
+		process_await_exit(many->others[i]);
+	/* who comes after them is looked at after them */
+	orphans_make(_metadata, 500, 5);
+	many->n += 500;
+	while (collected(_metadata, many) < many->n)
+		take_one(_metadata, many);
+	for (i = 0; i < SHIMS; i++) {
+		ASSERT_EQ(1, pidtrack_wait(many->beside, awhile_ms(), &event));
+		check_end(_metadata, event, many->others);
+	}
+	ASSERT_NO_EVENT(many->beside);
+	pidtrack_free(many->beside);
 }
 
 static void collect_many(struct __test_metadata *_metadata, void *arg)
@@ -1028,6 +1059,10 @@ static void collect_many(struct __test_metadata *_metadata, void *arg)
 	for (i = 0; i < SHIMS; i++)
 		many.shims[i] =
 			shim_start_at(_metadata, many.tracker, &gate, i);
+	many.beside = tracker_start(_metadata, 0);
+	for (i = 0; i < SHIMS; i++)
+		many.others[i] =
+			shim_start_at(_metadata, many.beside, &gate, i);
 	while (many.made < many.n) {
 		orphans_make(_metadata, 500, 5);
 		many.made += 500;
@@ -1038,6 +1073,7 @@ static void collect_many(struct __test_metadata *_metadata, void *arg)
 	}
 	while (many.exited < SHIMS || collected(_metadata, &many) < many.n)
 		take_one(_metadata, &many);
+	expect_others(_metadata, &many);
 	EXPECT_EQ(many.n, collected(_metadata, &many));
 	TH_LOG("%d orphans made and collected in %d ms by %d system calls",
 	       many.n, (int)(now_ms() - start),
