@@ -184,7 +184,7 @@ TEST(without_unshare_a_shim_is_launched)
 	launch_refused(_metadata, SYS_unshare, EPERM);
 }
 
-TEST(without_prlimit_or_waitid_of_its_own_a_shim_is_launched)
+TEST(without_what_looks_at_others_a_shim_is_launched)
 {
 	ASSERT_EQ(0, seccomp_refuse(SYS_kcmp, EPERM));
 	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_getfd, EPERM));
