@@ -94,6 +94,8 @@ planted a_zombie_left_is_found '' \
 	'OURS ACK REAPED 0' "$@"
 planted a_reap_before_the_answer_is_found 'answered' \
 	'RUNNING STATUS OURS PT_DO_EXITED|PT_DO_REAP' "$@"
+planted a_reap_of_who_is_not_ours_is_found '!(observed)' \
+	'ZOMBIE ACK ZOMBIE PT_DO_REAP' "$@"
 planted an_end_told_twice_is_found '!(told_exited)' \
 	'ZOMBIE EXIT ZOMBIE PT_DO_EXITED' "$@"
 planted a_status_not_told_is_found '' \
