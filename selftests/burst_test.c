@@ -312,6 +312,50 @@ TEST_F_TIMEOUT(many, ends_before_the_first_look_are_all_told_truly, 240)
 	EXPECT_LE(ring_overflow(), 0);
 }
 
+/*
+ * As it is another's to reap, nothing is asked of the kernel when an end is
+ * told, which would have it tell the rest: that there is any is only its word,
+ * IORING_SQ_CQ_OVERFLOW.
+ */
+TEST_F_TIMEOUT(many, ends_that_nobody_is_to_reap_are_all_told, 120)
+{
+	enum { N = 1500 };
+	struct pidtrack *tracker = self->tracker;
+	static bool told[N];
+	struct child child;
+	int overflow;
+
+	ASSERT_EQ(0, child_start(&child));
+	ASSERT_EQ(0, child_exit(&child, 7));
+	ASSERT_EQ(0, child_await_exit(&child));
+	for (int i = 0; i < N; i++) {
+		struct pidtrack_process *process;
+
+		ASSERT_EQ(0,
+			  pidtrack_attach(tracker, child.pid, 0,
+					  PIDTRACK_ATTACH_OBSERVE, &process));
+		pidtrack_process_set_userdata(process, (void *)(intptr_t)i);
+	}
+	overflow = ring_overflow();
+	TH_LOG("%s: %d ends, %d beyond the queue of the ring",
+	       pidtrack_backend(tracker), N, overflow);
+	if (tracker_is_on_ring(tracker) && overflow_is_told())
+		EXPECT_GT(overflow, 0);
+	for (int n = 0; n < N; n++) {
+		const struct pidtrack_event *event;
+		intptr_t i;
+
+		ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
+		EXPECT_EQ(7 << 8, event->status);
+		i = (intptr_t)pidtrack_process_userdata(event->process);
+		ASSERT_FALSE(told[i]);
+		told[i] = true;
+	}
+	ASSERT_EQ(7 << 8, child_reap(&child));
+	child_close(&child);
+}
+
 /* What the kernel and the library share; of every ring in the same place. */
 static struct ring_shared {
 	uint32_t *head, *tail, *overflow;
