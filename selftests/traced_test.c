@@ -239,9 +239,13 @@ static void check_idle(struct __test_metadata *_metadata,
 	EXPECT_LE(cpu_us() - cpu, 250000);
 }
 
-/* Ends and is readable; @reaps: the tracer waits for it, else it ends. */
-static void check_traced(struct __test_metadata *_metadata, uint32_t flags,
-			 bool reaps)
+/*
+ * Ends and is readable; @reaps: the tracer waits for it, else it ends.
+ *
+ * @file_flags: of its pidfd
+ */
+static void check_traced_behind(struct __test_metadata *_metadata,
+				uint32_t flags, int file_flags, bool reaps)
 {
 	struct pidtrack *tracker = tracker_start(_metadata, flags);
 	struct gate gate = gate_make(_metadata);
@@ -250,6 +254,13 @@ static void check_traced(struct __test_metadata *_metadata, uint32_t flags,
 	int r;
 
 	process = shim_start_at(_metadata, tracker, &gate, 23);
+	if (file_flags &&
+	    fcntl(pidtrack_process_pidfd(process), F_SETFL, file_flags) < 0) {
+		gate_open(&gate);
+		ASSERT_EXITED(tracker, process, 23 << 8);
+		pidtrack_free(tracker);
+		SKIP(return, "no PIDFD_NONBLOCK, Linux < 5.10");
+	}
 	r = tracer_start(_metadata, &tracer, pidtrack_process_pid(process));
 	gate_open(&gate);
 	if (r == -EPERM) {
@@ -278,6 +289,12 @@ static void check_traced(struct __test_metadata *_metadata, uint32_t flags,
 	pidtrack_free(tracker);
 }
 
+static void check_traced(struct __test_metadata *_metadata, uint32_t flags,
+			 bool reaps)
+{
+	check_traced_behind(_metadata, flags, 0, reaps);
+}
+
 TEST(a_traced_shim_is_told_when_its_tracer_has_waited)
 {
 	check_traced(_metadata, 0, true);
@@ -291,6 +308,17 @@ TEST(a_traced_shim_is_told_when_its_tracer_has_ended)
 TEST(a_tracker_with_a_thread_is_idle_too_while_a_tracer_does_not_wait)
 {
 	check_traced(_metadata, PIDTRACK_THREAD, true);
+}
+
+/* Then the kernel does not wait for it, and answers that nobody has ended. */
+TEST(so_is_one_whose_pidfd_does_not_block_when_its_tracer_has_waited)
+{
+	check_traced_behind(_metadata, 0, O_NONBLOCK, true);
+}
+
+TEST(so_is_one_whose_pidfd_does_not_block_when_its_tracer_has_ended)
+{
+	check_traced_behind(_metadata, 0, O_NONBLOCK, false);
 }
 
 /* While one of them cannot be reaped, the others are told as ever. */
