@@ -457,6 +457,148 @@ TEST(launches_of_other_threads_lose_nothing)
 	pidtrack_free(tracker);
 }
 
+/* ---- amid a launch ---- */
+
+/* A thread with a tracker of its own, and a system call it is stopped in. */
+struct side {
+	pthread_t thread;
+	struct __test_metadata *metadata;
+	int listener;
+	int test, here; /* its end: that the thread is to end */
+};
+
+static void side_say(struct __test_metadata *_metadata, const struct side *side,
+		     int word)
+{
+	ASSERT_EQ((ssize_t)sizeof(word),
+		  write(side->here, &word, sizeof(word)));
+}
+
+static int side_said(struct __test_metadata *_metadata, const struct side *side)
+{
+	int word = -1;
+
+	ASSERT_TRUE(await_fd(side->test, POLLIN, awhile_ms()));
+	ASSERT_EQ((ssize_t)sizeof(word), read(side->test, &word, sizeof(word)));
+	return word;
+}
+
+static void side_start(struct __test_metadata *_metadata, struct side *side,
+		       void *(*run)(void *))
+{
+	int pair[2];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	*side = (struct side){ .metadata = _metadata,
+			       .test = pair[0],
+			       .here = pair[1] };
+	ASSERT_EQ(0, pthread_create(&side->thread, NULL, run, side));
+	side->listener = side_said(_metadata, side);
+}
+
+/* Until it is stopped, or says something: whether it is stopped. */
+static bool side_is_stopped(const struct side *side)
+{
+	struct pollfd either[] = { { side->listener, POLLIN, 0 },
+				   { side->test, POLLIN, 0 } };
+
+	poll(either, 2, awhile_ms());
+	return either[0].revents & POLLIN;
+}
+
+static void side_end(struct side *side)
+{
+	close(side->test);
+	pthread_join(side->thread, NULL);
+	close(side->here);
+	if (side->listener >= 0)
+		close(side->listener);
+}
+
+/* In putting the label on the shim: that runs, and no tracker has it yet. */
+static void *launch_stopped(void *arg)
+{
+	struct side *side = arg;
+	struct __test_metadata *_metadata = side->metadata;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"),
+				       .label = "amid");
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+
+	side_say(_metadata, side, seccomp_stop(SYS_fsetxattr));
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	side_say(_metadata, side, 0);
+	await_fd(side->here, POLLIN, -1);
+	ASSERT_EXITED(tracker, process, 7 << 8);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	return NULL;
+}
+
+/* In opening whom it has found: each time it looks at one. */
+static void *collect_stopped(void *arg)
+{
+	struct side *side = arg;
+	struct __test_metadata *_metadata = side->metadata;
+	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
+
+	side_say(_metadata, side, seccomp_stop(SYS_pidfd_open));
+	while (!await_fd(side->here, POLLIN, 0)) {
+		await_fd(pidtrack_fd(tracker), POLLIN, 10);
+		ASSERT_NO_EVENT(tracker);
+	}
+	EXPECT_EQ(0, tracker_statistics(tracker).orphans);
+	pidtrack_free(tracker);
+	return NULL;
+}
+
+/*
+ * The shim has ended, and its launch has not: the collector looks so many times
+ * meanwhile, and the launch is over before it goes on with the last.
+ */
+static void check_amid_launch(struct __test_metadata *_metadata, int looks)
+{
+	struct side launcher, looker;
+	uint64_t launch, look;
+	siginfo_t info;
+
+	side_start(_metadata, &launcher, launch_stopped);
+	if (!side_is_stopped(&launcher)) {
+		side_end(&launcher);
+		SKIP(return, "a launch cannot be stopped there: Linux < 6.9");
+	}
+	ASSERT_GT(seccomp_stopped(launcher.listener, &launch), 0);
+	ASSERT_EQ(0, waitid(P_ALL, 0, &info, WEXITED | WNOWAIT));
+
+	side_start(_metadata, &looker, collect_stopped);
+	for (;; looks--) {
+		ASSERT_TRUE(side_is_stopped(&looker));
+		ASSERT_GT(seccomp_stopped(looker.listener, &look), 0);
+		if (looks == 1)
+			break;
+		ASSERT_EQ(0, seccomp_go(looker.listener, look));
+	}
+	ASSERT_EQ(0, seccomp_go(launcher.listener, launch));
+	ASSERT_EQ(0, side_said(_metadata, &launcher));
+	ASSERT_EQ(0, seccomp_go(looker.listener, look));
+	side_end(&looker);
+	side_end(&launcher);
+	EXPECT_FALSE(child_is_any());
+}
+
+/* By the second look its time is up; the third finds it still there. */
+TEST(a_shim_whose_launch_is_under_way_is_no_orphan)
+{
+	check_amid_launch(_metadata, 3);
+}
+
+/* Nobody had it when it was found, and no launch is under way any more. */
+TEST(nor_is_one_whose_launch_ends_while_it_is_looked_at)
+{
+	check_amid_launch(_metadata, 2);
+}
+
 /* ---- whose children ---- */
 
 static void *fork_and_stay(void *arg)
