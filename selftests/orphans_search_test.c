@@ -85,18 +85,18 @@ static void check_found(struct __test_metadata *_metadata, bool listed)
 	pt_orphans_free(orphans);
 }
 
-TEST(all_are_found_where_the_kernel_lists_children)
+TEST_WANTS(all_are_found_where_the_kernel_lists_children, proc)
 {
 	check_found(_metadata, true);
 }
 
-TEST(all_are_found_where_it_does_not)
+TEST_WANTS(all_are_found_where_it_does_not, proc)
 {
 	check_found(_metadata, false);
 }
 
 /* One that is under way could be of any that was made meanwhile. */
-TEST(while_a_launch_is_under_way_nobody_is_collected)
+TEST_WANTS(while_a_launch_is_under_way_nobody_is_collected, proc)
 {
 	struct pt_place place;
 	struct pt_orphans *orphans = start(_metadata, &place, COLLECT, true);
@@ -145,20 +145,20 @@ static void check_traced(struct __test_metadata *_metadata, bool listed)
 	pt_orphans_free(orphans);
 }
 
-TEST(one_of_others_that_its_host_traces_is_no_orphan)
+TEST_WANTS(one_of_others_that_its_host_traces_is_no_orphan, proc)
 {
 	SKIP_WITHOUT_TRACING();
 	check_traced(_metadata, true);
 }
 
-TEST(one_of_others_that_its_host_traces_is_none_where_all_are_asked)
+TEST_WANTS(one_of_others_that_its_host_traces_is_none_where_all_are_asked, proc)
 {
 	SKIP_WITHOUT_TRACING();
 	check_traced(_metadata, false);
 }
 
 /* As before Linux 6.13. */
-TEST(nor_is_it_where_pidfds_do_not_tell_whose_child_it_is)
+TEST_WANTS(nor_is_it_where_pidfds_do_not_tell_whose_child_it_is, proc)
 {
 	SKIP_WITHOUT_TRACING();
 	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
@@ -230,7 +230,7 @@ static pid_t told_next(struct __test_metadata *_metadata,
  * The list is read piece by piece: when those in front go, who comes next is
  * passed over.
  */
-TEST(who_was_told_of_is_not_told_of_again_when_the_list_moves)
+TEST_WANTS(who_was_told_of_is_not_told_of_again_when_the_list_moves, proc)
 {
 	struct pt_place place;
 	struct pt_orphans *orphans = start(_metadata, &place, ASK, true);

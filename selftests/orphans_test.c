@@ -135,7 +135,7 @@ TEST(without_a_policy_nobody_is_touched_and_nothing_is_done)
 
 /* ---- collecting ---- */
 
-TEST(orphans_are_collected)
+TEST_WANTS(orphans_are_collected, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 
@@ -145,7 +145,7 @@ TEST(orphans_are_collected)
 	pidtrack_free(tracker);
 }
 
-TEST(one_is_left_alone_until_its_time_is_up)
+TEST_WANTS(one_is_left_alone_until_its_time_is_up, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 300);
 	int64_t start;
@@ -159,7 +159,7 @@ TEST(one_is_left_alone_until_its_time_is_up)
 }
 
 /* It looks again and again meanwhile. */
-TEST(who_is_waited_for_in_time_is_its_hosts_own)
+TEST_WANTS(who_is_waited_for_in_time_is_its_hosts_own, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, LONG_MS);
 	struct child child = zombie_make(_metadata, 7);
@@ -223,7 +223,7 @@ TEST(a_number_that_comes_again_has_all_its_time)
 	in_pid_namespace(_metadata, reuse_number, NULL);
 }
 
-TEST(a_child_with_another_signal_for_its_end_is_no_orphan)
+TEST_WANTS(a_child_with_another_signal_for_its_end_is_no_orphan, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	siginfo_t info;
@@ -241,7 +241,7 @@ TEST(a_child_with_another_signal_for_its_end_is_no_orphan)
 	pidtrack_free(tracker);
 }
 
-TEST(no_status_of_a_tracked_process_is_lost)
+TEST_WANTS(no_status_of_a_tracked_process_is_lost, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct pidtrack_process *processes[50];
@@ -271,7 +271,7 @@ TEST(no_status_of_a_tracked_process_is_lost)
 }
 
 /* Told, but not acknowledged, and long ended. */
-TEST(a_tracked_zombie_is_left_for_its_host)
+TEST_WANTS(a_tracked_zombie_is_left_for_its_host, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct pidtrack *other = tracker_start(_metadata, 0);
@@ -301,7 +301,7 @@ TEST(a_tracked_zombie_is_left_for_its_host)
 
 /* Its reap is on its way, for when its tracker next asks the kernel anything.
  */
-TEST(one_that_was_acknowledged_is_no_orphan_to_another_tracker)
+TEST_WANTS(one_that_was_acknowledged_is_no_orphan_to_another_tracker, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, ASK, 1);
 	struct pidtrack *other = tracker_start(_metadata, 0);
@@ -336,7 +336,7 @@ TEST(one_that_was_acknowledged_is_no_orphan_to_another_tracker)
 }
 
 /* As for any other who is nobody's. */
-TEST(what_a_tracker_leaves_behind_is_collected)
+TEST_WANTS(what_a_tracker_leaves_behind_is_collected, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct pidtrack *other = tracker_start(_metadata, 0);
@@ -439,7 +439,7 @@ static void *launch_and_wait(void *arg)
 	return NULL;
 }
 
-TEST(launches_of_other_threads_lose_nothing)
+TEST_WANTS(launches_of_other_threads_lose_nothing, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	pthread_t threads[2];
@@ -563,6 +563,8 @@ static void check_amid_launch(struct __test_metadata *_metadata, int looks)
 	uint64_t launch, look;
 	siginfo_t info;
 
+	/* or it would not be skipped where there is none */
+	pidtrack_free(collector(_metadata, COLLECT, 1));
 	side_start(_metadata, &launcher, launch_stopped);
 	if (!side_is_stopped(&launcher)) {
 		side_end(&launcher);
@@ -588,13 +590,13 @@ static void check_amid_launch(struct __test_metadata *_metadata, int looks)
 }
 
 /* By the second look its time is up; the third finds it still there. */
-TEST(a_shim_whose_launch_is_under_way_is_no_orphan)
+TEST_WANTS(a_shim_whose_launch_is_under_way_is_no_orphan, proc)
 {
 	check_amid_launch(_metadata, 3);
 }
 
 /* Nobody had it when it was found, and no launch is under way any more. */
-TEST(nor_is_one_whose_launch_ends_while_it_is_looked_at)
+TEST_WANTS(nor_is_one_whose_launch_ends_while_it_is_looked_at, proc)
 {
 	check_amid_launch(_metadata, 2);
 }
@@ -613,7 +615,7 @@ static void *fork_and_stay(void *arg)
 	return NULL;
 }
 
-TEST(children_of_every_thread_are_collected)
+TEST_WANTS(children_of_every_thread_are_collected, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct gate gate = gate_make(_metadata);
@@ -632,7 +634,7 @@ TEST(children_of_every_thread_are_collected)
 	pidtrack_free(tracker);
 }
 
-TEST(a_tracker_with_a_thread_collects_those_of_others)
+TEST_WANTS(a_tracker_with_a_thread_collects_those_of_others, proc)
 {
 	struct pidtrack_options options =
 		PIDTRACK_OPTIONS(.flags = PIDTRACK_THREAD, .orphans = COLLECT,
@@ -660,7 +662,7 @@ static void *make_tracker(void *arg)
 	return NULL;
 }
 
-TEST(they_are_collected_when_the_owner_has_ended)
+TEST_WANTS(they_are_collected_when_the_owner_has_ended, proc)
 {
 	struct made made = { .tracker = NULL };
 	pthread_t thread;
@@ -705,14 +707,15 @@ static void *hear_some(void *arg)
 }
 
 /* After so many events it is the orphans' turn, whoever calls. */
-TEST(in_their_turn_the_next_owner_is_told_of_others)
+TEST_WANTS(in_their_turn_the_next_owner_is_told_of_others, proc)
 {
 	struct heard heard = { .metadata = _metadata };
 	const struct pidtrack_event *event;
 	pthread_t thread;
 	int i;
 
-	pidtrack_free(tracker_start(_metadata, 0));
+	/* or it would not be skipped where there is none */
+	pidtrack_free(collector(_metadata, COLLECT, 1));
 	for (heard.n = 60; heard.n < 70; heard.n++) {
 		ASSERT_EQ(0, pthread_create(&thread, NULL, hear_some, &heard));
 		pthread_join(thread, NULL);
@@ -726,7 +729,7 @@ TEST(in_their_turn_the_next_owner_is_told_of_others)
 }
 
 /* A process of others, told and reaped as a child once it is one. */
-TEST(a_tracked_process_that_becomes_our_child_is_waited_for)
+TEST_WANTS(a_tracked_process_that_becomes_our_child_is_waited_for, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct pidtrack_process *process;
@@ -751,7 +754,7 @@ TEST(a_tracked_process_that_becomes_our_child_is_waited_for)
 
 /* ---- what is in the way of others ---- */
 
-TEST(one_that_is_traced_keeps_no_other_waiting)
+TEST_WANTS(one_that_is_traced_keeps_no_other_waiting, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct child traced;
@@ -793,7 +796,8 @@ TEST(one_that_is_traced_keeps_no_other_waiting)
 #define AHEAD 1500
 
 /* However many live before them in the lists; and a few hundred a call. */
-TEST(those_behind_many_who_live_are_collected_and_no_call_looks_at_all)
+TEST_WANTS(those_behind_many_who_live_are_collected_and_no_call_looks_at_all,
+	   proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct gate gate = gate_make(_metadata);
@@ -832,7 +836,7 @@ TEST(those_behind_many_who_live_are_collected_and_no_call_looks_at_all)
 }
 
 /* A host that never has heard all. */
-TEST(a_stream_of_events_does_not_keep_them_waiting)
+TEST_WANTS(a_stream_of_events_does_not_keep_them_waiting, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct pidtrack_process *process;
@@ -864,7 +868,7 @@ static void without_descriptors(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
 }
 
-TEST(without_a_descriptor_they_wait_until_there_is_one)
+TEST_WANTS(without_a_descriptor_they_wait_until_there_is_one, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 1);
 	struct rlimit before;
@@ -885,7 +889,7 @@ TEST(without_a_descriptor_they_wait_until_there_is_one)
 
 /* ---- how often ---- */
 
-TEST(while_there_are_none_it_wakes_up_once_a_second)
+TEST_WANTS(while_there_are_none_it_wakes_up_once_a_second, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 20);
 	const struct pidtrack_event *event;
@@ -910,7 +914,7 @@ TEST(while_there_are_none_it_wakes_up_once_a_second)
 			     PIDTRACK_SOURCE_WAITED, status_);             \
 	} while (0)
 
-TEST(when_asked_its_host_attaches_it)
+TEST_WANTS(when_asked_its_host_attaches_it, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, ASK, 1);
 	const struct pidtrack_event *event;
@@ -929,7 +933,7 @@ TEST(when_asked_its_host_attaches_it)
 	pidtrack_free(tracker);
 }
 
-TEST(when_asked_its_host_leaves_it_and_is_not_asked_again)
+TEST_WANTS(when_asked_its_host_leaves_it_and_is_not_asked_again, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, ASK, 1);
 	const struct pidtrack_event *event;
@@ -950,7 +954,7 @@ TEST(when_asked_its_host_leaves_it_and_is_not_asked_again)
 	pidtrack_free(tracker);
 }
 
-TEST(it_is_asked_of_each_of_many_and_of_no_tracked_one)
+TEST_WANTS(it_is_asked_of_each_of_many_and_of_no_tracked_one, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, ASK, 1);
 	const struct pidtrack_event *event;
@@ -1042,18 +1046,18 @@ static void check_descendant(struct __test_metadata *_metadata, uint32_t flags,
 	pidtrack_free(tracker);
 }
 
-TEST(a_descendant_of_a_tracked_process_is_collected_and_no_stranger)
+TEST_WANTS(a_descendant_of_a_tracked_process_is_collected_and_no_stranger, proc)
 {
 	check_descendant(_metadata, PIDTRACK_SPAWN_SETSID, false);
 }
 
-TEST(so_is_one_who_outlived_it)
+TEST_WANTS(so_is_one_who_outlived_it, proc)
 {
 	check_descendant(_metadata, PIDTRACK_SPAWN_DETACHED, true);
 }
 
 /* By what could it be known? */
-TEST(one_whose_shim_has_no_session_is_left)
+TEST_WANTS(one_whose_shim_has_no_session_is_left, proc)
 {
 	struct pidtrack *tracker = collector(_metadata, DESCENDANTS, 1);
 	struct gate gate = gate_make(_metadata);
@@ -1237,7 +1241,7 @@ TEST(the_first_process_of_a_namespace_collects_many_and_loses_no_status)
 	in_pid_namespace(_metadata, collect_many, &n);
 }
 
-TEST(a_subreaper_collects_many_and_loses_no_status)
+TEST_WANTS(a_subreaper_collects_many_and_loses_no_status, proc)
 {
 	int n = how_many();
 
@@ -1284,7 +1288,7 @@ static void collectors_refused(struct __test_metadata *_metadata, int error)
 /* The last of the errors is the one that counts. */
 static const int refusals[] = { ENOSYS, EPERM };
 
-TEST(where_nobody_can_be_listed_orphans_are_refused)
+TEST_WANTS(where_nobody_can_be_listed_orphans_are_refused, proc)
 {
 	pid_t pid = fork();
 	size_t i;
@@ -1301,7 +1305,7 @@ TEST(where_nobody_can_be_listed_orphans_are_refused)
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
-TEST(so_they_are_where_nobody_can_be_held)
+TEST_WANTS(so_they_are_where_nobody_can_be_held, proc)
 {
 	size_t i;
 
@@ -1312,7 +1316,7 @@ TEST(so_they_are_where_nobody_can_be_held)
 	}
 }
 
-TEST(so_they_are_where_no_time_can_be_set)
+TEST_WANTS(so_they_are_where_no_time_can_be_set, proc)
 {
 	size_t i;
 
@@ -1322,7 +1326,7 @@ TEST(so_they_are_where_no_time_can_be_set)
 	}
 }
 
-TEST(where_sessions_are_not_told_only_descendants_are_refused)
+TEST_WANTS(where_sessions_are_not_told_only_descendants_are_refused, proc)
 {
 	struct pidtrack *tracker;
 	size_t i;
@@ -1343,7 +1347,7 @@ static int refuse_inodes(int error)
 	return r ? r : seccomp_refuse(SECCOMP_FSTATAT, error);
 }
 
-TEST(where_inodes_are_not_told_orphans_are_known_by_when_they_began)
+TEST_WANTS(where_inodes_are_not_told_orphans_are_known_by_when_they_began, proc)
 {
 	size_t i;
 
@@ -1371,7 +1375,8 @@ TEST(there_too_a_number_that_comes_again_has_all_its_time)
 }
 
 /* An inode that was seen is no start time: its time begins anew. */
-TEST(who_was_known_by_its_inode_is_collected_when_that_is_told_no_more)
+TEST_WANTS(who_was_known_by_its_inode_is_collected_when_that_is_told_no_more,
+	   proc)
 {
 	struct pidtrack *tracker = collector(_metadata, COLLECT, 600);
 	int least_ms = inodes_are_told() ? 600 : 0;
