@@ -21,6 +21,8 @@
 #include "seccomp.h"
 #include "service.h"
 
+#define PROCESS_GROUP 4 /* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 */
+
 /* A host, and what there is beside it. */
 struct scene {
 	struct __test_metadata *_metadata;
@@ -33,6 +35,7 @@ struct scene {
 	struct cgroup *cgroup;	    /* or NULL */
 	struct gate gate;
 	struct child bystander; /* of the host's own, that nobody gave away */
+	bool stops;		/* who is handed over is being stopped */
 	bool failed_before;	/* a call of the host's: none does again */
 	bool unproven; /* what was just verified may be: a call failed */
 };
@@ -138,6 +141,16 @@ static void expect_no_file(struct __test_metadata *_metadata,
 		EXPECT_STREQ("", directory_list(&scene->directory));
 }
 
+static bool has_exit_info; /* Linux 6.15 */
+static bool has_pidfs;	   /* Linux 6.9 */
+static bool has_xattr;	   /* Linux 6.17 */
+
+/* What it carries is told, unless it could not be had. */
+static void expect_payload(struct __test_metadata *_metadata, size_t size)
+{
+	EXPECT_TRUE(size == 4 || (size == 0 && (fault->struck || !has_xattr)));
+}
+
 /* ---- steps ---- */
 
 static void begin(struct __test_metadata *_metadata, struct scene *scene)
@@ -191,9 +204,6 @@ static const struct pidtrack_event *next(struct __test_metadata *_metadata,
 		  TRY(pidtrack_wait(scene->tracker, awhile_ms() / 8, &event)));
 	return event;
 }
-
-static bool has_exit_info; /* Linux 6.15 */
-static bool has_pidfs;	   /* Linux 6.9 */
 
 /* The end of @process is told, as it was. */
 static void expect_end(struct __test_metadata *_metadata, struct scene *scene,
@@ -364,13 +374,45 @@ static void expect_same(struct __test_metadata *_metadata, struct scene *scene,
 	EXPECT_STREQ("same", pidtrack_verdict_name(comparison->verdict));
 }
 
+/* As a sandbox does, so that nobody asks again. */
+static bool is_refused_for_good(void)
+{
+	return fault->error == EACCES || fault->error == ENOSYS;
+}
+
 static void expect_dead(struct __test_metadata *_metadata, struct scene *scene,
 			const struct pidtrack_comparison *comparison)
 {
+	if ((scene->unproven || is_refused_for_good()) &&
+	    comparison->verdict == PIDTRACK_VERDICT_UNPROVEN)
+		return;
+	if (comparison->verdict != PIDTRACK_VERDICT_REUSED)
+		EXPECT_STREQ("gone",
+			     pidtrack_verdict_name(comparison->verdict));
+}
+
+/*
+ * Of a pin, which has it, also once it is reaped.  The kernel's ppoll(2) is
+ * interrupted only where nothing has happened, so that reads as nothing.
+ */
+static void expect_exited(struct __test_metadata *_metadata,
+			  struct scene *scene,
+			  const struct pidtrack_comparison *comparison)
+{
 	if (scene->unproven && comparison->verdict == PIDTRACK_VERDICT_UNPROVEN)
 		return;
-	EXPECT_NE(PIDTRACK_VERDICT_SAME, comparison->verdict);
-	EXPECT_NE(PIDTRACK_VERDICT_OTHER_BOOT, comparison->verdict);
+	if (scene->unproven && fault_struck(SYS_ppoll) && fault->error == EINTR)
+		return;
+	EXPECT_STREQ("exited", pidtrack_verdict_name(comparison->verdict));
+}
+
+/* Of nothing but a number, for ever. */
+static void expect_unproven(struct __test_metadata *_metadata,
+			    struct scene *scene,
+			    const struct pidtrack_comparison *comparison)
+{
+	(void)scene;
+	EXPECT_STREQ("unproven", pidtrack_verdict_name(comparison->verdict));
 }
 
 static struct pidtrack_process *
@@ -454,11 +496,11 @@ static void play_record(struct __test_metadata *_metadata, struct scene *scene)
 	end(scene);
 }
 
+typedef void (*expect)(struct __test_metadata *_metadata, struct scene *scene,
+		       const struct pidtrack_comparison *comparison);
+
 static void verify(struct __test_metadata *_metadata, struct scene *scene,
-		   const struct pidtrack_record *record,
-		   void (*expect)(struct __test_metadata *_metadata,
-				  struct scene *scene,
-				  const struct pidtrack_comparison *comparison))
+		   const struct pidtrack_record *record, expect expect)
 {
 	struct pidtrack_comparison comparison = { 0 };
 	bool before = fault->struck;
@@ -469,7 +511,7 @@ static void verify(struct __test_metadata *_metadata, struct scene *scene,
 	expect(_metadata, scene, &comparison);
 	ASSERT_TRUE(comparison.reason != NULL);
 	/* what may be had the next time is said to be the reason */
-	if (fault->error != EACCES && fault->error != ENOSYS)
+	if (!is_refused_for_good())
 		EXPECT_FALSE(strstr(comparison.reason, "no boot id") ||
 			     strstr(comparison.reason, "pid namespace"));
 	/* as ever, once nothing fails */
@@ -497,39 +539,91 @@ static void play_verify(struct __test_metadata *_metadata, struct scene *scene)
 	unlink(path_in(&scene->directory, "record.exit").text);
 }
 
+/* Again, if it could not be: nothing is left of that. */
+static struct pidtrack_process *
+attach_record(struct __test_metadata *_metadata, struct scene *scene,
+	      const struct pidtrack_record *record, uint32_t flags,
+	      expect expect)
+{
+	struct pidtrack_process *process = NULL;
+	struct pidtrack_comparison comparison = { 0 };
+	int fds = fds_count();
+
+	scene->unproven = !fault->struck;
+	if (ONCE(pidtrack_attach_record(scene->tracker, record, flags, &process,
+					&comparison, sizeof(comparison))) < 0) {
+		EXPECT_TRUE(fault->struck);
+		EXPECT_NULL(process);
+		EXPECT_EQ(fds, fds_count());
+		/* for want of a descriptor there is none */
+		if (comparison.verdict)
+			expect(_metadata, scene, &comparison);
+		scene->unproven = false;
+		ASSERT_EQ(0, pidtrack_attach_record(
+				     scene->tracker, record, flags, &process,
+				     &comparison, sizeof(comparison)));
+	}
+	expect(_metadata, scene, &comparison);
+	return process;
+}
+
 /* By a record, by number, and by pidfd: children of the host's. */
 static void play_attach_record(struct __test_metadata *_metadata,
 			       struct scene *scene)
 {
-	struct pidtrack_process *process = NULL;
-	struct pidtrack_comparison comparison = { 0 };
+	struct pidtrack_process *process;
 	struct pidtrack_record *record;
 	struct path path = record_path(scene);
-	int fds;
 
 	ALWAYS(pidtrack_process_free(launch_recorded(_metadata, scene)));
 	end(scene);
 	begin(_metadata, scene);
 	record = read_record(_metadata, scene);
-	fds = fds_count();
-	scene->unproven = !fault->struck;
-	if (ONCE(pidtrack_attach_record(scene->tracker, record, 0, &process,
-					&comparison, sizeof(comparison))) < 0) {
-		EXPECT_TRUE(fault->struck);
-		EXPECT_NULL(process);
-		EXPECT_EQ(fds, fds_count());
-		expect_same(_metadata, scene, &comparison);
-		scene->unproven = false;
-		ASSERT_EQ(0, pidtrack_attach_record(scene->tracker, record, 0,
-						    &process, &comparison,
-						    sizeof(comparison)));
-	}
-	expect_same(_metadata, scene, &comparison);
+	process = attach_record(_metadata, scene, record, 0, expect_same);
 	ALWAYS(pidtrack_record_free(record));
 	unlink(path.text);
 	see_off(_metadata, scene, process);
 	unlink(path_in(&scene->directory, "record.exit").text);
 	unlink(path_in(&scene->directory, "record.exit.previous").text);
+}
+
+static void number_write(struct __test_metadata *_metadata, const char *path,
+			 pid_t pid)
+{
+	FILE *file = fopen(path, "we");
+
+	ASSERT_TRUE(file != NULL);
+	fprintf(file, "%d\n", pid);
+	ASSERT_EQ(0, fclose(file));
+}
+
+/* A pid file is taken at its word, and then a record is in its place. */
+static void play_attach_legacy(struct __test_metadata *_metadata,
+			       struct scene *scene)
+{
+	struct path path = record_path(scene);
+	struct pidtrack_record_options options =
+		PIDTRACK_RECORD_OPTIONS(.path = path.text, .label = "shim");
+	struct pidtrack_process *process;
+	struct pidtrack_record *record = NULL;
+	struct child child;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, child_start(&child));
+	number_write(_metadata, path.text, child.pid);
+	ASSERT_EQ(0, TRY(pidtrack_record_read(path.text, &record)));
+	EXPECT_EQ(PIDTRACK_RECORD_PID, pidtrack_record_format(record));
+	process = attach_record(_metadata, scene, record,
+				PIDTRACK_ATTACH_LEGACY, expect_unproven);
+	ALWAYS(pidtrack_record_free(record));
+	EXPECT_EQ(child.pid, pidtrack_process_pid(process));
+	ASSERT_EQ(0, TRY(pidtrack_process_record(process, &options)));
+	record = read_record(_metadata, scene);
+	verify(_metadata, scene, record, expect_same);
+	remove_record(_metadata, scene, record);
+	ASSERT_EQ(0, child_exit(&child, 7));
+	child_close(&child);
+	see_off(_metadata, scene, process);
 }
 
 /* ---- scenes: attaching ---- */
@@ -569,6 +663,31 @@ static void play_attach_foreign(struct __test_metadata *_metadata,
 	child_end(&foreign.parent);
 	child_close(&foreign.child);
 	gate_open(&scene->gate);
+}
+
+/* The host before has given it a label and a payload; none was a promise. */
+static void play_attach_labelled(struct __test_metadata *_metadata,
+				 struct scene *scene)
+{
+	struct pidtrack_spawn_options options =
+		AT_GATE(.label = "shim", .payload = "load", .payload_size = 4);
+	struct pidtrack_process *process = NULL;
+	struct pidtrack *before = NULL;
+	const char *label;
+	size_t size;
+	pid_t pid;
+
+	ASSERT_EQ(0, pidtrack_new(scene->options, &before));
+	ASSERT_EQ(0, pidtrack_spawn(before, &options, &process, NULL));
+	pid = pidtrack_process_pid(process);
+	pidtrack_free(before);
+	begin(_metadata, scene);
+	ASSERT_EQ(0, TRY(pidtrack_attach(scene->tracker, pid, 0, 0, &process)));
+	label = pidtrack_process_label(process);
+	EXPECT_STREQ("shim", label ? label : fault->struck ? "shim" : "none");
+	pidtrack_process_payload(process, &size);
+	expect_payload(_metadata, size);
+	see_off(_metadata, scene, process);
 }
 
 /* With a record of its own, a payload and a fingerprint. */
@@ -679,6 +798,16 @@ static void expect_stopped(struct __test_metadata *_metadata,
 		EXPECT_EQ(family->n_pidfds, family_ended(family));
 }
 
+static void see_stopped(struct __test_metadata *_metadata, struct scene *scene,
+			struct pidtrack_process *process)
+{
+	expect_stopped(_metadata, scene, process, 0, NULL);
+	expect_quiet(_metadata, scene);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	gate_open(&scene->gate);
+}
+
 static void play_stop(struct __test_metadata *_metadata, struct scene *scene)
 {
 	struct pidtrack_spawn_options options =
@@ -688,11 +817,7 @@ static void play_stop(struct __test_metadata *_metadata, struct scene *scene)
 	begin(_metadata, scene);
 	process = launch(_metadata, scene, &options);
 	stop(_metadata, scene, process, 0);
-	expect_stopped(_metadata, scene, process, 0, NULL);
-	expect_quiet(_metadata, scene);
-	ALWAYS(pidtrack_process_free(process));
-	end(scene);
-	gate_open(&scene->gate);
+	see_stopped(_metadata, scene, process);
 }
 
 /* Who is stopped has children, who are stubborn too. */
@@ -710,6 +835,8 @@ static void play_stop_all(struct __test_metadata *_metadata,
 	ASSERT_GE(root, 0);
 	if (!root) {
 		signal(SIGTERM, SIG_IGN);
+		if (flags & PIDTRACK_STOP_GROUP && setpgid(0, 0))
+			_exit(92);
 		if (scene->cgroup && cgroup_join(scene->cgroup->path))
 			_exit(93);
 		family_start(family, 0, 0);
@@ -748,15 +875,42 @@ static void play_stop_cgroup(struct __test_metadata *_metadata,
 	play_stop_all(_metadata, scene, PIDTRACK_STOP_CGROUP);
 }
 
+static void play_stop_group(struct __test_metadata *_metadata,
+			    struct scene *scene)
+{
+	play_stop_all(_metadata, scene, PIDTRACK_STOP_GROUP);
+}
+
+/* As before Linux 6.9. */
+static void play_stop_group_one_by_one(struct __test_metadata *_metadata,
+				       struct scene *scene)
+{
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_pidfd_send_signal, 3,
+					 PROCESS_GROUP, EINVAL));
+	play_stop_group(_metadata, scene);
+}
+
 /* ---- scenes: pins ---- */
 
 static struct pidtrack_process *launch_kept(struct __test_metadata *_metadata,
 					    struct scene *scene)
 {
 	struct pidtrack_spawn_options options =
-		AT_GATE(.flags = PIDTRACK_SPAWN_KEEP, .label = "shim");
+		AT_GATE(.flags = PIDTRACK_SPAWN_KEEP, .label = "shim",
+			.payload = "load", .payload_size = 4);
 
 	return launch(_metadata, scene, &options);
+}
+
+static void expect_kept(struct __test_metadata *_metadata,
+			const struct scene *scene)
+{
+	if (scene->room)
+		EXPECT_TRUE(is_pinned(scene->room, "shim"));
+	if (scene->hold)
+		EXPECT_EQ(1, holder_count(scene->hold));
+	if (scene->service)
+		EXPECT_EQ(1, service_count(_metadata, scene->service));
 }
 
 static void play_keep(struct __test_metadata *_metadata, struct scene *scene)
@@ -765,23 +919,31 @@ static void play_keep(struct __test_metadata *_metadata, struct scene *scene)
 
 	begin(_metadata, scene);
 	process = launch_kept(_metadata, scene);
-	if (scene->room)
-		EXPECT_TRUE(is_pinned(scene->room, "shim"));
-	if (scene->hold)
-		EXPECT_EQ(1, holder_count(scene->hold));
-	if (scene->service)
-		EXPECT_EQ(1, service_count(_metadata, scene->service));
-	EXPECT_EQ(0, TRY(pidtrack_process_set_payload(process, "load", 4)));
+	expect_kept(_metadata, scene);
+	EXPECT_EQ(0, TRY(pidtrack_process_set_payload(process, "more", 4)));
 	see_off(_metadata, scene, process);
 }
 
-/* Of a host that ended without a word. */
-static void play_recover(struct __test_metadata *_metadata, struct scene *scene)
+/* It runs already. */
+static void play_keep_later(struct __test_metadata *_metadata,
+			    struct scene *scene)
 {
-	struct pidtrack_recovery *recovery = NULL;
-	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_spawn_options options =
+		AT_GATE(.label = "shim", .payload = "load", .payload_size = 4);
 	struct pidtrack_process *process;
-	int status = -1, r;
+
+	begin(_metadata, scene);
+	process = launch(_metadata, scene, &options);
+	ASSERT_EQ(0, TRY(pidtrack_process_keep(process)));
+	expect_kept(_metadata, scene);
+	see_off(_metadata, scene, process);
+}
+
+/* A host that ends without a word; its shim is a child of ours then. */
+static void launch_and_die(struct __test_metadata *_metadata,
+			   struct scene *scene)
+{
+	int status = -1;
 	pid_t pid = fork();
 
 	ASSERT_GE(pid, 0);
@@ -793,6 +955,16 @@ static void play_recover(struct __test_metadata *_metadata, struct scene *scene)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(SIGKILL, status);
+}
+
+static void play_recover(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_recovery *recovery = NULL;
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_process *process;
+	int r;
+
+	launch_and_die(_metadata, scene);
 	begin(_metadata, scene);
 	ASSERT_EQ(0, TRY(pidtrack_recover(scene->tracker, &recovery)));
 	r = ONCE(pidtrack_recovery_next(recovery, &recovered));
@@ -805,8 +977,99 @@ static void play_recover(struct __test_metadata *_metadata, struct scene *scene)
 	}
 	process = recovered->process;
 	ASSERT_TRUE(process != NULL);
+	expect_payload(_metadata, recovered->payload_size);
 	ALWAYS(pidtrack_recovery_free(recovery));
 	see_off(_metadata, scene, process);
+}
+
+/* Whatever could not be let go of, the next host is told of: how many. */
+static int succeed(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_recovery *recovery = NULL;
+	const struct pidtrack_recovered *recovered = NULL;
+	struct pidtrack_process *process = NULL;
+	struct pidtrack *tracker = NULL;
+	int n;
+
+	ASSERT_EQ(0, pidtrack_new(scene->options, &tracker));
+	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
+	for (n = 0; pidtrack_recovery_next(recovery, &recovered) > 0; n++) {
+		if (!recovered->process)
+			continue;
+		EXPECT_STREQ("exited", pidtrack_verdict_name(
+					       recovered->comparison->verdict));
+		process = recovered->process;
+	}
+	pidtrack_recovery_free(recovery);
+	scene->tracker = tracker;
+	/* the host before this one has reaped it */
+	if (process)
+		expect_foreign_end(_metadata, scene, process, 7 << 8);
+	scene->tracker = NULL;
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	return n;
+}
+
+/* ---- scenes: a pin, as a record ---- */
+
+static struct path pin_path(const struct scene *scene)
+{
+	struct path path;
+
+	snprintf(path.text, sizeof(path.text), "%s/shim", scene->room->pins);
+	return path;
+}
+
+static struct pidtrack_record *read_pin(struct __test_metadata *_metadata,
+					struct scene *scene)
+{
+	struct path path = pin_path(scene);
+	struct pidtrack_record *record = NULL;
+	size_t size;
+
+	ASSERT_EQ(0, TRY(pidtrack_record_read(path.text, &record)));
+	EXPECT_EQ(PIDTRACK_RECORD_PIN, pidtrack_record_format(record));
+	EXPECT_STREQ("shim", pidtrack_record_label(record));
+	pidtrack_record_payload(record, &size);
+	expect_payload(_metadata, size);
+	return record;
+}
+
+/* The record has it still when the pin is gone. */
+static void play_verify_pin(struct __test_metadata *_metadata,
+			    struct scene *scene)
+{
+	struct pidtrack_process *process;
+	struct pidtrack_record *record;
+
+	begin(_metadata, scene);
+	process = launch_kept(_metadata, scene);
+	record = read_pin(_metadata, scene);
+	verify(_metadata, scene, record, expect_same);
+	gate_open(&scene->gate);
+	expect_end(_metadata, scene, process, 7 << 8);
+	expect_quiet(_metadata, scene);
+	verify(_metadata, scene, record, expect_exited);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	ALWAYS(pidtrack_record_free(record));
+}
+
+static void play_attach_pin(struct __test_metadata *_metadata,
+			    struct scene *scene)
+{
+	struct pidtrack_process *process;
+	struct pidtrack_record *record;
+
+	launch_and_die(_metadata, scene);
+	begin(_metadata, scene);
+	record = read_pin(_metadata, scene);
+	process = attach_record(_metadata, scene, record, 0, expect_same);
+	ALWAYS(pidtrack_record_free(record));
+	see_off(_metadata, scene, process);
+	/* nobody has recovered it, to let it go */
+	EXPECT_EQ(1, succeed(_metadata, scene));
 }
 
 /* ---- scenes: a directory of records ---- */
@@ -879,6 +1142,18 @@ static void play_registry_alone(struct __test_metadata *_metadata,
 
 /* ---- scenes: the unclaimed ---- */
 
+static void await_collected(struct __test_metadata *_metadata,
+			    struct scene *scene)
+{
+	do {
+		ASSERT_TRUE(await_fd(pidtrack_fd(scene->tracker), POLLIN,
+				     awhile_ms() / 5) &
+			    POLLIN);
+		expect_quiet(_metadata, scene);
+	} while (tracker_statistics(scene->tracker).orphans == 0);
+	EXPECT_EQ(1, tracker_statistics(scene->tracker).orphans);
+}
+
 static void play_orphans(struct __test_metadata *_metadata, struct scene *scene)
 {
 	struct child orphan;
@@ -887,17 +1162,88 @@ static void play_orphans(struct __test_metadata *_metadata, struct scene *scene)
 	ASSERT_EQ(0, orphan_start(&orphan));
 	ASSERT_EQ(0, child_exit(&orphan, 3));
 	ASSERT_EQ(0, child_await_exit(&orphan));
-	do {
-		ASSERT_TRUE(await_fd(pidtrack_fd(scene->tracker), POLLIN,
-				     awhile_ms() / 5) &
-			    POLLIN);
-		expect_quiet(_metadata, scene);
-	} while (tracker_statistics(scene->tracker).orphans == 0);
+	await_collected(_metadata, scene);
 	EXPECT_TRUE(pidfd_is_reaped(orphan.pidfd));
 	child_close(&orphan);
 	expect_nobody(_metadata, scene);
 	end(scene);
 	gate_open(&scene->gate);
+}
+
+/* Each is told once, is given to the tracker, and has an end as any other. */
+static void play_ask(struct __test_metadata *_metadata, struct scene *scene)
+{
+	struct pidtrack_process *process = NULL;
+	const struct pidtrack_event *event;
+	struct child orphan;
+
+	begin(_metadata, scene);
+	ASSERT_EQ(0, orphan_start(&orphan));
+	ASSERT_EQ(0, child_exit(&orphan, 7));
+	ASSERT_EQ(0, child_await_exit(&orphan));
+	event = next(_metadata, scene);
+	ASSERT_EQ(PIDTRACK_ORPHAN, event->kind);
+	EXPECT_NULL(event->process);
+	EXPECT_EQ(orphan.pid, event->pid);
+	ASSERT_EQ(0, TRY(pidtrack_attach_pidfd(scene->tracker, event->pidfd, 0,
+					       &process)));
+	EXPECT_FALSE(pidfd_is_reaped(orphan.pidfd));
+	see_off(_metadata, scene, process);
+	EXPECT_TRUE(pidfd_is_reaped(orphan.pidfd));
+	child_close(&orphan);
+}
+
+/* Who orphaned it leads a session, and waits; its number is said. */
+static struct pidtrack_process *launch_leader(struct __test_metadata *_metadata,
+					      struct scene *scene,
+					      struct child *ret_orphan)
+{
+	struct gate said = gate_make(_metadata);
+	struct pidtrack_fd_map fds[] = { { 0, scene->gate.shim },
+					 { 1, said.host } };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("fork-orphan", "wait",
+						    "exit", "7"),
+				       .flags = PIDTRACK_SPAWN_SETSID,
+				       .fds = fds, .n_fds = 2);
+	struct pidtrack_process *process = launch(_metadata, scene, &options);
+
+	*ret_orphan = (struct child)CHILD_NULL;
+	ASSERT_EQ(0, child_open(ret_orphan,
+				atoi(fd_text(_metadata, said.shim, true))));
+	gate_open(&said);
+	return process;
+}
+
+/*
+ * Of a shim that leads a session, and no other.  For want of memory it is not
+ * known to lead one: then its orphans stay.
+ */
+static void play_descendants(struct __test_metadata *_metadata,
+			     struct scene *scene)
+{
+	struct pidtrack_process *process;
+	struct child orphan, stranger;
+	bool before, unknown;
+
+	begin(_metadata, scene);
+	before = fault->struck;
+	process = launch_leader(_metadata, scene, &orphan);
+	unknown = fault_struck(FAULT_MEMORY) && !before &&
+		  !scene->failed_before;
+	ASSERT_EQ(0, orphan_start(&stranger));
+	ASSERT_EQ(0, child_exit(&stranger, 3));
+	ASSERT_EQ(0, child_await_exit(&stranger));
+	ASSERT_EQ(0, child_signal(&orphan, SIGKILL));
+	if (unknown)
+		EXPECT_EQ(SIGKILL, child_reap(&orphan));
+	else
+		await_collected(_metadata, scene);
+	EXPECT_TRUE(pidfd_is_reaped(orphan.pidfd));
+	child_close(&orphan);
+	EXPECT_EQ(3 << 8, child_reap(&stranger));
+	child_close(&stranger);
+	see_off(_metadata, scene, process);
 }
 
 /* ---- scenes: parking ---- */
@@ -991,12 +1337,16 @@ static void play_prepare(struct __test_metadata *_metadata, struct scene *scene)
 
 static void play_resume(struct __test_metadata *_metadata, struct scene *scene)
 {
-	struct pidtrack_spawn_options options = AT_GATE(.label = "shim");
+	struct pidtrack_spawn_options options =
+		AT_GATE(.label = "shim", .payload = "load", .payload_size = 4,
+			.signal_ignore = UINT64_C(1) << (SIGTERM - 1));
 	struct pidtrack_process *process = NULL;
 	char number[16];
 
 	ASSERT_EQ(0, pidtrack_new(NULL, &scene->tracker));
 	ASSERT_EQ(0, pidtrack_spawn(scene->tracker, &options, &process, NULL));
+	if (scene->stops)
+		stop(_metadata, scene, process, 0);
 	ASSERT_EQ(0,
 		  pidtrack_handoff_prepare(scene->tracker, &outcome->handoff));
 	fcntl(scene->gate.host, F_SETFD, 0);
@@ -1008,6 +1358,13 @@ static void play_resume(struct __test_metadata *_metadata, struct scene *scene)
 	setenv("PIDTRACK_TEST_RESUME", number, 1);
 	execl("/proc/self/exe", "faults_test", (char *)NULL);
 	ASSERT_TRUE(false);
+}
+
+static void play_resume_stop(struct __test_metadata *_metadata,
+			     struct scene *scene)
+{
+	scene->stops = true;
+	play_resume(_metadata, scene);
 }
 
 /* ---- the test ---- */
@@ -1022,35 +1379,6 @@ static void prepare(struct __test_metadata *_metadata, struct scene *scene)
 	directory_make(_metadata, &scene->directory);
 	scene->gate = gate_make(_metadata);
 	ASSERT_EQ(0, child_start(&scene->bystander));
-}
-
-/* Whatever could not be let go of, the next host is told of: how many. */
-static int succeed(struct __test_metadata *_metadata, struct scene *scene)
-{
-	struct pidtrack_recovery *recovery = NULL;
-	const struct pidtrack_recovered *recovered = NULL;
-	struct pidtrack_process *process = NULL;
-	struct pidtrack *tracker = NULL;
-	int n;
-
-	ASSERT_EQ(0, pidtrack_new(scene->options, &tracker));
-	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
-	for (n = 0; pidtrack_recovery_next(recovery, &recovered) > 0; n++) {
-		if (!recovered->process)
-			continue;
-		EXPECT_STREQ("exited", pidtrack_verdict_name(
-					       recovered->comparison->verdict));
-		process = recovered->process;
-	}
-	pidtrack_recovery_free(recovery);
-	scene->tracker = tracker;
-	/* the host before this one has reaped it */
-	if (process)
-		expect_foreign_end(_metadata, scene, process, 7 << 8);
-	scene->tracker = NULL;
-	ASSERT_NO_EVENT(tracker);
-	pidtrack_free(tracker);
-	return n;
 }
 
 static void expect_nothing_pinned(struct __test_metadata *_metadata,
@@ -1202,6 +1530,7 @@ static void play_all(struct __test_metadata *_metadata,
 	outcome_map(_metadata);
 	has_exit_info = works(PIDTRACK_FEATURE_EXIT_INFO);
 	has_pidfs = works(PIDTRACK_FEATURE_PIDFS);
+	has_xattr = works(PIDTRACK_FEATURE_XATTR);
 	fault_results = fault_results_work();
 	ASSERT_EQ(0, child_start(&stranger));
 	run_host(_metadata, model, play, 0, 0);
@@ -1334,7 +1663,12 @@ static void resume(struct __test_metadata *_metadata, struct scene *scene)
 	process = recovered->process;
 	EXPECT_TRUE(process ? recovered->error == 0 :
 			      recovered->error < 0 && fault->struck);
+	EXPECT_EQ(4, recovered->payload_size);
 	ALWAYS(pidtrack_recovery_free(recovery));
+	if (process && scene->stops) {
+		see_stopped(_metadata, scene, process);
+		return;
+	}
 	if (process) {
 		see_off(_metadata, scene, process);
 		return;
@@ -1381,6 +1715,11 @@ SCENE(a_handoff_is_resumed)
 	play_simple(_metadata, play_resume);
 }
 
+SCENE(a_handoff_of_one_being_stopped_is_resumed)
+{
+	play_simple(_metadata, play_resume_stop);
+}
+
 SCENE(many_are_parked_and_come_back)
 {
 	const struct pidtrack_options options =
@@ -1406,6 +1745,11 @@ SCENE(a_shim_is_attached_by_its_record)
 	play_simple(_metadata, play_attach_record);
 }
 
+SCENE(a_child_is_attached_by_a_pid_file)
+{
+	play_simple(_metadata, play_attach_legacy);
+}
+
 SCENE(a_child_is_attached)
 {
 	play_simple(_metadata, play_attach);
@@ -1414,6 +1758,14 @@ SCENE(a_child_is_attached)
 SCENE(a_process_of_somebody_else_is_attached)
 {
 	play_simple(_metadata, play_attach_foreign);
+}
+
+SCENE(a_shim_that_carries_a_label_is_attached)
+{
+	if (!works(PIDTRACK_FEATURE_XATTR))
+		SKIP(return, "no attributes of processes: Linux < 6.17, or "
+			     "not root");
+	play_simple(_metadata, play_attach_labelled);
 }
 
 SCENE(a_process_is_described)
@@ -1436,6 +1788,16 @@ SCENE(a_tree_is_stopped)
 	play_simple(_metadata, play_stop_tree);
 }
 
+SCENE(a_group_is_stopped)
+{
+	play_simple(_metadata, play_stop_group);
+}
+
+SCENE(a_group_is_stopped_one_by_one)
+{
+	play_simple(_metadata, play_stop_group_one_by_one);
+}
+
 SCENE(a_cgroup_is_stopped)
 {
 	play_in_cgroup(_metadata, play_stop_cgroup);
@@ -1451,15 +1813,31 @@ SCENE(a_directory_is_scanned_without_a_tracker)
 	play_simple(_metadata, play_registry_alone);
 }
 
-SCENE(an_orphan_is_collected)
+static void play_with_orphans(struct __test_metadata *_metadata,
+			      uint32_t policy, play play)
 {
 	const struct pidtrack_options options =
-		PIDTRACK_OPTIONS(.orphans = PIDTRACK_ORPHANS_COLLECT,
-				 .orphan_time_ms = 1);
+		PIDTRACK_OPTIONS(.orphans = policy, .orphan_time_ms = 1);
 	struct scene scene = { ._metadata = _metadata, .options = &options };
 
 	demand_backend(_metadata);
-	play_all(_metadata, &scene, play_orphans);
+	play_all(_metadata, &scene, play);
+}
+
+SCENE(an_orphan_is_collected)
+{
+	play_with_orphans(_metadata, PIDTRACK_ORPHANS_COLLECT, play_orphans);
+}
+
+SCENE(an_orphan_is_told_and_attached)
+{
+	play_with_orphans(_metadata, PIDTRACK_ORPHANS_ASK, play_ask);
+}
+
+SCENE(an_orphan_of_a_session_is_collected_and_no_other)
+{
+	play_with_orphans(_metadata, PIDTRACK_ORPHANS_DESCENDANTS,
+			  play_descendants);
 }
 
 SCENE(features_are_tried)
@@ -1498,6 +1876,21 @@ SCENE(a_shim_is_recovered)
 	play_in_room(_metadata, play_recover);
 }
 
+SCENE(a_shim_that_runs_is_kept)
+{
+	play_in_room(_metadata, play_keep_later);
+}
+
+SCENE(a_pin_is_verified)
+{
+	play_in_room(_metadata, play_verify_pin);
+}
+
+SCENE(a_shim_is_attached_by_its_pin)
+{
+	play_in_room(_metadata, play_attach_pin);
+}
+
 static void play_with_hold(struct __test_metadata *_metadata, play play)
 {
 	struct pidtrack_options options = PIDTRACK_OPTIONS();
@@ -1523,12 +1916,17 @@ SCENE(a_shim_is_given_to_a_hold)
 	play_with_hold(_metadata, play_keep);
 }
 
+SCENE(a_shim_that_runs_is_given_to_a_hold)
+{
+	play_with_hold(_metadata, play_keep_later);
+}
+
 SCENE(a_shim_that_a_hold_has_is_recovered)
 {
 	play_with_hold(_metadata, play_recover);
 }
 
-SCENE(a_shim_is_given_to_the_service_manager)
+static void play_with_service(struct __test_metadata *_metadata, play play)
 {
 	const struct pidtrack_options options =
 		PIDTRACK_OPTIONS(.store = PIDTRACK_STORE_SERVICE);
@@ -1542,8 +1940,18 @@ SCENE(a_shim_is_given_to_the_service_manager)
 		SKIP(return, "no pidfs: Linux < 6.9");
 	serve(_metadata, &service);
 	setenv("NOTIFY_SOCKET", service.address, 1);
-	play_all(_metadata, &scene, play_keep);
+	play_all(_metadata, &scene, play);
 	service_end(&service);
+}
+
+SCENE(a_shim_is_given_to_the_service_manager)
+{
+	play_with_service(_metadata, play_keep);
+}
+
+SCENE(a_shim_that_runs_is_given_to_the_service_manager)
+{
+	play_with_service(_metadata, play_keep_later);
 }
 
 TEST_HARNESS_MAIN
