@@ -1072,6 +1072,32 @@ static void play_attach_pin(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, succeed(_metadata, scene));
 }
 
+/* One whom nobody recovered, and somebody else has reaped. */
+static void play_remove_pin(struct __test_metadata *_metadata,
+			    struct scene *scene)
+{
+	struct path path = pin_path(scene);
+	struct pidtrack_ending ending = { 0 };
+	struct pidtrack_record *record;
+	int status = -1;
+
+	launch_and_die(_metadata, scene);
+	gate_open(&scene->gate);
+	ASSERT_GT(waitpid(atoi(children_of_host(scene)), &status, 0), 0);
+	begin(_metadata, scene);
+	record = read_pin(_metadata, scene);
+	if (has_exit_info) {
+		ASSERT_EQ(0,
+			  TRY(pidtrack_ending_read(path.text, record, &ending,
+						   sizeof(ending))));
+		EXPECT_EQ(7 << 8, ending.status);
+	}
+	EXPECT_EQ(0, TRY(pidtrack_record_remove(path.text, record)));
+	EXPECT_FALSE(path_exists(path.text));
+	ALWAYS(pidtrack_record_free(record));
+	end(scene);
+}
+
 /* ---- scenes: a directory of records ---- */
 
 /* How many are told of, each once, until there is nothing more. */
@@ -1889,6 +1915,11 @@ SCENE(a_pin_is_verified)
 SCENE(a_shim_is_attached_by_its_pin)
 {
 	play_in_room(_metadata, play_attach_pin);
+}
+
+SCENE(a_pin_is_removed)
+{
+	play_in_room(_metadata, play_remove_pin);
 }
 
 static void play_with_hold(struct __test_metadata *_metadata, play play)
