@@ -150,6 +150,7 @@ static int look_and_remove(int dir, const char *name,
 static int drop_pin(int dir, const char *directory, const char *name,
 		    const struct pidtrack_record *record)
 {
+	struct statx left;
 	uint64_t inode;
 	int r;
 
@@ -160,6 +161,9 @@ static int drop_pin(int dir, const char *directory, const char *name,
 	r = pt_pin_inode(dir, name, &inode);
 	if (r == -ENODATA || r == -EBADF)
 		return -ESTALE;
+	/* unmounted, and its file could not be removed */
+	if (r == -ENOENT)
+		r = sys_file_at(dir, name, &left);
 	return r < 0 ? r :
 		       pt_pin_drop(dir, directory, name,
 				   record->fingerprint.inode);
