@@ -18,6 +18,7 @@
 #include "files.h"
 #include "holder.h"
 #include "kept.h"
+#include "refusal.h"
 #include "seccomp.h"
 #include "service.h"
 
@@ -1590,9 +1591,18 @@ static void play_all(struct __test_metadata *_metadata,
 	close(outcome_fd);
 }
 
+static const char *wants_one_failure(void)
+{
+	return sandbox_is_place() ?
+		       "one call fails in a scene, and the sandbox refuses "
+		       "others" :
+		       NULL;
+}
+
 #define SCENE(name)                                                       \
 	static void name(struct __test_metadata *_metadata);              \
-	HARNESS_TEST(name, #name, .run = name, .timeout = 280)            \
+	HARNESS_TEST(name, #name, .run = name, .timeout = 280,            \
+		     .wants = wants_one_failure)                          \
 	static void name(struct __test_metadata __attribute__((unused)) * \
 			 _metadata)
 

@@ -52,4 +52,12 @@ static inline bool sandbox_refuses(const char *call)
 	return word;
 }
 
+/* Whether it is one that refuses more than a call, or a limit. */
+static inline bool sandbox_is_place(void)
+{
+	const char *word = getenv("PIDTRACK_TEST_SANDBOX");
+
+	return word && !strchr(word, '=') && strcmp(word, "as-it-is") != 0;
+}
+
 #endif
