@@ -463,10 +463,13 @@ const char *pidtrack_event_name(uint32_t kind);
 const char *pidtrack_source_name(uint32_t source);
 
 /*
- * Takes the next event; never blocks.  The call acknowledges the event that the
- * call before handed out: only then is that child reaped and its pid free, so a
- * host that dies or re-execs in between finds the zombie still there.  Events
- * of one process come in order; none is dropped, however late the call.
+ * Takes the next event; never waits for one.  It may wait as the steps of a
+ * GROUP, TREE or CGROUP do, see pidtrack_process_stop(), of one ladder at a
+ * time; and five seconds for a store that does not answer, once.  The call
+ * acknowledges the event that the call before handed out: only then is that
+ * child reaped and its pid free, so a host that dies or re-execs in between
+ * finds the zombie still there.  Events of one process come in order; none is
+ * dropped, however late the call.
  *
  * Return: 1 and *ret_event; 0 if there is none; -EBUSY, -ECHILD; -ENOMEM,
  *         -EMFILE and the like after the owner's thread has ended, and events
