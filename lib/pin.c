@@ -192,13 +192,17 @@ int pt_pin_open(int dir, const char *name)
 {
 	CLEANUP(fd_closep) int place = open_pidfd_place(dir, name);
 	CLEANUP(fd_closep) int pidfd = -1;
+	int r;
 
 	if (place < 0)
 		return place;
 	pidfd = sys_open(dir, name, O_RDWR | O_NOFOLLOW, 0);
 	if (pidfd < 0)
 		return pidfd;
-	return sys_on_pidfs(pidfd) > 0 ? fd_take(&pidfd) : -EBADF;
+	r = sys_on_pidfs(pidfd);
+	if (r < 0)
+		return r;
+	return r > 0 ? fd_take(&pidfd) : -EBADF;
 }
 
 /* ---- letting go ---- */

@@ -287,14 +287,21 @@ static bool is_private(const struct statx *found, uint32_t type, uint32_t mode)
 	       (found->stx_mode & 07777) == mode && found->stx_uid == geteuid();
 }
 
-/* Whether @dir is the root of a file system as we make them. */
-static bool is_ours(int dir, const struct statx *root)
+/* Whether @dir is the root of a file system as we make them, or -EPERM. */
+static int check_ours(int dir, const struct statx *root,
+		      const struct statx *marked)
 {
 	struct statfs fs;
+	int r;
 
-	return sys_fstatfs(dir, &fs) >= 0 &&
-	       (uint64_t)fs.f_type == PT_TMPFS_MAGIC &&
-	       is_private(root, S_IFDIR, 0700);
+	r = sys_fstatfs(dir, &fs);
+	if (r < 0)
+		return r;
+	return (uint64_t)fs.f_type == PT_TMPFS_MAGIC &&
+			       is_private(root, S_IFDIR, 0700) &&
+			       is_private(marked, S_IFREG, 0600) ?
+		       0 :
+		       -EPERM;
 }
 
 /* The mount that is there; the marker is in it. */
@@ -304,10 +311,10 @@ static int enter(struct pt_pins *pins, const struct statx *marked)
 	int r;
 
 	r = sys_file(pins->dir, &root);
+	if (r >= 0)
+		r = check_ours(pins->dir, &root, marked);
 	if (r < 0)
 		return r;
-	if (!is_ours(pins->dir, &root) || !is_private(marked, S_IFREG, 0600))
-		return -EPERM;
 	r = take_seat(&root, &pins->seat);
 	if (r < 0)
 		return r;
@@ -420,13 +427,15 @@ int pt_pins_open(const char *path, struct pt_pins **ret_pins)
 	return r == -ENOSYS ? -EOPNOTSUPP : r;
 }
 
-bool pt_pins_are_ours(int dir)
+int pt_pins_are_ours(int dir)
 {
 	struct statx root;
 	bool ours = false;
+	int r;
 
-	if (sys_file(dir, &root) < 0)
-		return false;
+	r = sys_file(dir, &root);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(seats) && !ours; i++)
 		ours = atomic_load(&seats[i]) == seat_of(&root);
 	return ours;

@@ -33,8 +33,8 @@ struct pt_pins {
  */
 int pt_pins_open(const char *path, struct pt_pins **ret_pins);
 
-/* Whether this process has it open; @dir: may be O_PATH. */
-bool pt_pins_are_ours(int dir);
+/* Whether this process has it open, or an error; @dir: may be O_PATH. */
+int pt_pins_are_ours(int dir);
 
 /*
  * Gives it back; and removes it, mount and all, if there is no pin left.  NULL

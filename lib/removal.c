@@ -154,8 +154,9 @@ static int drop_pin(int dir, const char *directory, const char *name,
 	uint64_t inode;
 	int r;
 
-	if (!pt_pins_are_ours(dir))
-		return -EINVAL;
+	r = pt_pins_are_ours(dir);
+	if (r <= 0)
+		return r < 0 ? r : -EINVAL;
 	if (!pt_status_reaped(record->pidfd))
 		return -EBUSY;
 	r = pt_pin_inode(dir, name, &inode);
