@@ -533,20 +533,28 @@ static void verify(struct __test_metadata *_metadata, struct scene *scene,
 	expect(_metadata, scene, &comparison);
 }
 
+/* While it runs, and once it is reaped: what is expected then. */
+static void verify_both(struct __test_metadata *_metadata, struct scene *scene,
+			struct pidtrack_process *process,
+			struct pidtrack_record *record, expect expect_then)
+{
+	verify(_metadata, scene, record, expect_same);
+	gate_open(&scene->gate);
+	expect_end(_metadata, scene, process, 7 << 8);
+	expect_quiet(_metadata, scene);
+	verify(_metadata, scene, record, expect_then);
+	ALWAYS(pidtrack_process_free(process));
+	end(scene);
+	ALWAYS(pidtrack_record_free(record));
+}
+
 static void play_verify(struct __test_metadata *_metadata, struct scene *scene)
 {
 	struct pidtrack_process *process = launch_recorded(_metadata, scene);
 	struct pidtrack_record *record = read_record(_metadata, scene);
 	struct path path = record_path(scene);
 
-	verify(_metadata, scene, record, expect_same);
-	gate_open(&scene->gate);
-	expect_end(_metadata, scene, process, 7 << 8);
-	expect_quiet(_metadata, scene);
-	verify(_metadata, scene, record, expect_dead);
-	ALWAYS(pidtrack_process_free(process));
-	end(scene);
-	ALWAYS(pidtrack_record_free(record));
+	verify_both(_metadata, scene, process, record, expect_dead);
 	unlink(path.text);
 	unlink(path_in(&scene->directory, "record.exit").text);
 }
@@ -1058,14 +1066,7 @@ static void play_verify_pin(struct __test_metadata *_metadata,
 	begin(_metadata, scene);
 	process = launch_kept(_metadata, scene);
 	record = read_pin(_metadata, scene);
-	verify(_metadata, scene, record, expect_same);
-	gate_open(&scene->gate);
-	expect_end(_metadata, scene, process, 7 << 8);
-	expect_quiet(_metadata, scene);
-	verify(_metadata, scene, record, expect_exited);
-	ALWAYS(pidtrack_process_free(process));
-	end(scene);
-	ALWAYS(pidtrack_record_free(record));
+	verify_both(_metadata, scene, process, record, expect_exited);
 }
 
 static void play_attach_pin(struct __test_metadata *_metadata,

@@ -688,13 +688,12 @@ struct heard {
 
 static void *hear_some(void *arg)
 {
-	struct __test_metadata *_metadata = NULL;
-	const struct pidtrack_event *event;
 	struct heard *heard = arg;
+	struct __test_metadata *_metadata = heard->metadata;
+	const struct pidtrack_event *event;
 	struct pidtrack_process *last;
 	int i;
 
-	_metadata = heard->metadata;
 	heard->tracker = collector(_metadata, COLLECT, 1);
 	for (i = 0; i < EVENTS; i++)
 		last = shim_start(_metadata, heard->tracker, PIDTRACK_FD_NULL,
