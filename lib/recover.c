@@ -55,7 +55,7 @@ static int know(struct pt_set *set, size_t more, struct knowns *ret_knowns)
 		struct known *known = &ret_knowns->list[ret_knowns->n_more];
 		int r;
 
-		/* who is free is nobody's, though a watch of his is not over */
+		/* who was freed is nobody's, though watched maybe */
 		if (!pt_process_is_there(process) ||
 		    !pt_process_is_awaited(process))
 			continue;
