@@ -46,7 +46,7 @@ static int clone_by_clone3(struct pt_attempt *attempt, int *ret_pidfd)
 		args.cgroup = (uint64_t)attempt->options->cgroup_fd;
 		size = sizeof(args);
 	}
-	return sys_clone3_run(&args, size, run_child, attempt);
+	return pt_clone3_run(&args, size, run_child, attempt);
 }
 
 /* A pidfd of the number, if it is still that of a child of ours. */

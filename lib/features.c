@@ -196,7 +196,7 @@ static int clone_by_clone3(char *stack, int *ret_pidfd)
 	int r;
 
 	blocked = pt_quiet_stops(&mask);
-	r = sys_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once, NULL);
+	r = pt_clone3_run(&args, PT_CLONE_ARGS_SIZE_VER0, end_at_once, NULL);
 	if (blocked)
 		sys_signal_mask(&mask, NULL);
 	return r;
