@@ -7,8 +7,7 @@
  * fail, or whose failing nobody could notice, are not counted.
  *
  * A shim before it executes shares the memory of its host, and this: what it
- * calls is counted on.  clone3, which is an instruction of the library's own,
- * cannot be reached so.
+ * calls is counted on.
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -18,12 +17,13 @@
 #include <sched.h>
 #include <sys/capability.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "harness.h"
 
-#define FAULT_ERRORS 4
+#define FAULT_ERRORS 6
 #define FAULT_OP_WAITID 50  /* Linux 6.7, io_uring.h */
 #define FAULT_OP_INSTALL 54 /* Linux 6.8, likewise: a file's descriptor */
 #define FAULT_NOP_RESULT 1U /* Linux 6.10, likewise: what "len" says */
@@ -48,7 +48,9 @@ enum fault_call {
 	FAULT_PEEK = -16, /* waitid(2) that does not wait, nor reap */
 	FAULT_THREAD = -17,
 	FAULT_REQUEST = -18, /* of a ring's: its result */
-	FAULT_NONE = -19,
+	FAULT_STAT = -19,    /* newfstatat, as the machine has it */
+	FAULT_LINK = -20,    /* readlink, likewise */
+	FAULT_NONE = -21,
 };
 
 struct fault_errors {
@@ -103,11 +105,13 @@ static const struct fault_errors fault_table[] = {
 	{ FAULT_PEEK, "waitid", { EPERM } },
 	{ FAULT_THREAD, "pthread_create", { EAGAIN } },
 	{ FAULT_REQUEST, "request", { ENOMEM, ECANCELED, EINTR } },
+	{ FAULT_STAT, "newfstatat", { EIO, ENOMEM, EACCES } },
+	{ FAULT_LINK, "readlink", { EACCES, ENOENT, ENOMEM } },
 	FAULTY(io_uring_register, ENOMEM, EMFILE, EPERM),
 	FAULTY(pidfd_open, EMFILE, ENOMEM, EPERM, ENOSYS),
 	FAULTY(pidfd_send_signal, EPERM, ENOSYS, EAGAIN),
 	FAULTY(waitid, EINTR),
-	FAULTY(clone3, ENOSYS, EPERM),
+	FAULTY(clone3, EAGAIN, ENOMEM, EPERM, ENOSYS, EBUSY, ENOSPC),
 	FAULTY(openat, EMFILE, ENFILE, ENOMEM, EIO),
 	FAULTY(read, EIO, EINTR, ENOMEM),
 	FAULTY(write, ENOSPC, EIO, EINTR),
@@ -139,6 +143,8 @@ static const struct fault_errors fault_table[] = {
 	FAULTY(socket, EMFILE, ENOBUFS),
 	FAULTY(socketpair, EMFILE, ENFILE, ENOMEM),
 	FAULTY(connect, ECONNREFUSED, EAGAIN),
+	FAULTY(getpeername, ENOBUFS, EPERM),
+	FAULTY(getsockopt, ENOMEM, EPERM),
 	FAULTY(sendmsg, EAGAIN, EPIPE, ENOBUFS),
 	FAULTY(recvmsg, ECONNRESET, EINTR, ENOMEM),
 	FAULTY(execve, ENOENT, ENOMEM, EACCES),
@@ -147,6 +153,8 @@ static const struct fault_errors fault_table[] = {
 	FAULTY(prlimit64, EPERM),
 	FAULTY(setsid, EPERM),
 	FAULTY(setpgid, EPERM, EACCES),
+	FAULTY(getsid, EPERM),
+	FAULTY(getpgid, EPERM),
 	FAULTY(setgroups, EPERM, ENOMEM),
 	FAULTY(setresuid, EAGAIN, EPERM),
 	FAULTY(setresgid, EPERM),
@@ -163,6 +171,9 @@ static const struct fault_errors fault_table[] = {
 	FAULTY(fsopen, EMFILE, ENOMEM, EPERM, ENOSYS),
 	FAULTY(fsconfig, ENOMEM, EINVAL, EPERM),
 	FAULTY(fsmount, EMFILE, ENOMEM, EPERM),
+#endif
+#ifdef SYS_faccessat2
+	FAULTY(faccessat2, EACCES, ENOSYS, EPERM, ENOMEM),
 #endif
 #ifdef SYS_mount_setattr
 	FAULTY(mount_setattr, ENOMEM, ENOSYS, EPERM),
@@ -212,8 +223,11 @@ static bool fault_struck(long number)
 
 /* ---- what is wrapped ---- */
 
-static long fault_kind(long number, long second, long fourth)
+static long fault_kind(long number, long first, long second, long fourth)
 {
+	/* of others a security module that forbids it forbids it for good */
+	if (number == SYS_getsid && first != 0)
+		return FAULT_NONE;
 	/* what does not wait does not fail to reap what was seen before */
 	if (number == SYS_waitid && fourth & WNOHANG)
 		return fourth & WNOWAIT ? FAULT_PEEK : FAULT_NONE;
@@ -236,7 +250,7 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		words[i] = va_arg(args, long);
 	va_end(args);
-	if (fault_strikes(fault_kind(number, words[1], words[3]))) {
+	if (fault_strikes(fault_kind(number, words[0], words[1], words[3]))) {
 		/* it is closed whatever that says */
 		if (number == SYS_close)
 			__real_syscall(number, words[0]);
@@ -331,6 +345,14 @@ FAULT_WRAP(FAULT_FCNTL, int, -1, fcntl64, (int fd, int command, void *argument),
 	   (fd, command, argument))
 FAULT_WRAP(FAULT_POLL, int, -1, poll, (struct pollfd * fds, nfds_t n, int ms),
 	   (fds, n, ms))
+FAULT_WRAP(FAULT_STAT, int, -1, fstatat64,
+	   (int dir, const char *path, struct stat64 *found, int flags),
+	   (dir, path, found, flags))
+FAULT_WRAP(FAULT_LINK, ssize_t, -1, readlink,
+	   (const char *path, char *target, size_t size), (path, target, size))
+FAULT_WRAP(SYS_clone3, int, -fault->error, pt_clone3_run,
+	   (const void *args, size_t size, void (*run)(void *), void *argument),
+	   (args, size, run, argument))
 FAULT_WRAP(FAULT_CLONE, int, -1, __clone,
 	   (int (*run)(void *), void *stack, int flags, void *argument,
 	    int *parent_tid, void *tls, int *child_tid),

@@ -40,8 +40,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../calls.h"
 #include "../seccomp.h"
-#include "calls.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define EXIT_NOT_HERE 77

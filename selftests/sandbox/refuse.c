@@ -27,7 +27,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "calls.h"
+#include "../calls.h"
 
 int __clone(int (*run)(void *), void *stack, int flags, void *argument, ...);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The system calls of the library, for sandboxes that refuse one of them.
+ * The system calls of the library, for sandboxes that refuse one of them, and
+ * so that faults forgets none.
  * sandbox.sh finds what is missing here.
  */
 #ifndef CALLS_H
@@ -41,6 +42,11 @@
 #define CALL_SEEK SYS__llseek
 #else
 #define CALL_SEEK SYS_lseek
+#endif
+#ifdef SYS_readlink
+#define CALL_READLINK SYS_readlink
+#else
+#define CALL_READLINK SYS_readlinkat
 #endif
 #ifdef SYS_poll
 #define CALL_POLL SYS_poll
@@ -151,7 +157,7 @@ static const struct call {
 	{ "prctl", SYS_prctl, EVERYBODYS, false, "" },
 	{ "prlimit64", SYS_prlimit64, EVERYBODYS, false, "" },
 	{ "read", SYS_read, EVERYBODYS, false, "proc ring-waitid" },
-	{ "readlink", SYS_readlink, EVERYBODYS, false, "" },
+	{ "readlink", CALL_READLINK, EVERYBODYS, false, "" },
 	{ "recvmsg", SYS_recvmsg, ANYBODYS, false, "" },
 	{ "renameat2", SYS_renameat2, ANYBODYS, false, "" },
 	{ "rt_sigaction", SYS_rt_sigaction, EVERYBODYS, false, "" },
