@@ -536,6 +536,26 @@ static void *launch_stopped(void *arg)
 	return NULL;
 }
 
+/* In waiting for the child that could not execute: nobody is told of it. */
+static void *bury_stopped(void *arg)
+{
+	struct side *side = arg;
+	struct __test_metadata *_metadata = side->metadata;
+	const char *nowhere[] = { "/nowhere/shim", NULL };
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = nowhere);
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+
+	side_say(_metadata, side, seccomp_stop(SYS_waitid));
+	ASSERT_EQ(-ENOENT, pidtrack_spawn(tracker, &options, &process, NULL));
+	side_say(_metadata, side, 0);
+	await_fd(side->here, POLLIN, -1);
+	ASSERT_NO_EVENT(tracker);
+	pidtrack_free(tracker);
+	return NULL;
+}
+
 /* In opening whom it has found: each time it looks at one. */
 static void *collect_stopped(void *arg)
 {
@@ -557,7 +577,8 @@ static void *collect_stopped(void *arg)
  * The shim has ended, and its launch has not: the collector looks so many times
  * meanwhile, and the launch is over before it goes on with the last.
  */
-static void check_amid_launch(struct __test_metadata *_metadata, int looks)
+static void check_amid_launch(struct __test_metadata *_metadata,
+			      void *(*launch_in)(void *), int looks)
 {
 	struct side launcher, looker;
 	uint64_t launch, look;
@@ -565,7 +586,7 @@ static void check_amid_launch(struct __test_metadata *_metadata, int looks)
 
 	/* or it would not be skipped where there is none */
 	pidtrack_free(collector(_metadata, COLLECT, 1));
-	side_start(_metadata, &launcher, launch_stopped);
+	side_start(_metadata, &launcher, launch_in);
 	if (!side_is_stopped(&launcher)) {
 		side_end(&launcher);
 		SKIP(return, "a launch cannot be stopped there: Linux < 6.9");
@@ -592,13 +613,18 @@ static void check_amid_launch(struct __test_metadata *_metadata, int looks)
 /* By the second look its time is up; the third finds it still there. */
 TEST_WANTS(a_shim_whose_launch_is_under_way_is_no_orphan, proc)
 {
-	check_amid_launch(_metadata, 3);
+	check_amid_launch(_metadata, launch_stopped, 3);
+}
+
+TEST_WANTS(nor_is_the_child_of_a_launch_that_failed, proc)
+{
+	check_amid_launch(_metadata, bury_stopped, 3);
 }
 
 /* Nobody had it when it was found, and no launch is under way any more. */
 TEST_WANTS(nor_is_one_whose_launch_ends_while_it_is_looked_at, proc)
 {
-	check_amid_launch(_metadata, 2);
+	check_amid_launch(_metadata, launch_stopped, 2);
 }
 
 /* ---- whose children ---- */
