@@ -750,6 +750,11 @@ TEST_F_WANTS(exit, it_is_told_whose_it_is_not, boot_id)
 	struct path path = path_in(&self->directory, "db");
 	struct pidtrack_record *record, *stranger, *number;
 	struct pidtrack_ending ending = { .status = 4711 };
+	static const unsigned char zeros[64];
+	struct {
+		struct pidtrack_ending ending;
+		unsigned char later[sizeof(zeros)];
+	} newer;
 
 	ASSERT_EQ(0, launch(self->tracker, &self->gate, path.text,
 			    SHIM("wait", "exit", "8"), 0, &other));
@@ -782,6 +787,11 @@ TEST_F_WANTS(exit, it_is_told_whose_it_is_not, boot_id)
 	EXPECT_EQ(0, pidtrack_ending_read(self->path.text, record, &ending,
 					  sizeof(ending.status)));
 	EXPECT_EQ(4711, ending.source);
+	memset(&newer, 0xff, sizeof(newer));
+	EXPECT_EQ(0, pidtrack_ending_read(self->path.text, record,
+					  &newer.ending, sizeof(newer)));
+	EXPECT_EQ(7 << 8, newer.ending.status);
+	EXPECT_EQ(0, memcmp(newer.later, zeros, sizeof(zeros)));
 	pidtrack_record_free(record);
 	pidtrack_record_free(stranger);
 	pidtrack_record_free(number);

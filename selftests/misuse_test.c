@@ -5,6 +5,7 @@
  * that.  Other threads and children of fork() are those of owner_test.c.
  */
 #include "files.h"
+#include "service.h"
 #include "tracked.h"
 
 /* ---- structs of a later header ---- */
@@ -421,6 +422,27 @@ static void registry_twice(struct __test_metadata *_metadata)
 	pidtrack_registry_free(registry);
 }
 
+static void recovery_twice(struct __test_metadata *_metadata)
+{
+	struct pidtrack_options options =
+		PIDTRACK_OPTIONS(.store = PIDTRACK_STORE_SERVICE);
+	struct pidtrack_recovery *recovery = NULL;
+	struct pidtrack *tracker = NULL;
+	struct service service;
+	char address[64];
+
+	snprintf(address, sizeof(address), "@pidtrack-misuse-%d", getpid());
+	service_start(_metadata, &service, address,
+		      &(const struct service_options){ .max = 1 });
+	setenv("NOTIFY_SOCKET", address, 1);
+	unsetenv("LISTEN_FDS");
+	ASSERT_EQ(0, pidtrack_new(&options, &tracker));
+	ASSERT_EQ(0, pidtrack_recover(tracker, &recovery));
+	service_end(&service);
+	pidtrack_recovery_free(recovery);
+	pidtrack_recovery_free(recovery);
+}
+
 TEST(whatever_is_used_after_it_was_freed_ends_the_host)
 {
 	static const struct {
@@ -435,6 +457,7 @@ TEST(whatever_is_used_after_it_was_freed_ends_the_host)
 		{ "process_after_its_tracker", process_after_its_tracker },
 		{ "record_twice", record_twice },
 		{ "registry_twice", registry_twice },
+		{ "recovery_twice", recovery_twice },
 	};
 	size_t i;
 
