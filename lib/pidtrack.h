@@ -91,7 +91,8 @@ enum pidtrack_orphans {
 	 * DETACHED or SETSID, or when it was attached; also when that one is
 	 * reaped, if they began 10 ms before, or while another of the session
 	 * was such an orphan.  Who began a session of its own, as daemons do,
-	 * cannot be known to descend from anybody, and stays.
+	 * cannot be known to descend from anybody, and stays; and so do those
+	 * of a session that there was no memory to note.
 	 */
 	PIDTRACK_ORPHANS_DESCENDANTS,
 	PIDTRACK_ORPHANS_ASK, /* PIDTRACK_ORPHAN tells of each, once */
