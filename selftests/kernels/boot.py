@@ -209,7 +209,7 @@ class Machine:
         self.process = subprocess.Popen(
             [*command.split(), *COMMON.split(), "-kernel", options.kernel,
              "-initrd", initramfs, "-append",
-             f"console={console} panic=-1 quiet loglevel=1"],
+             f"console={console} panic=-1 quiet loglevel=1 {options.boot}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
 
@@ -410,6 +410,7 @@ def arguments():
     parser.add_argument("--kernel", help="without: the one that runs here")
     parser.add_argument("--like", help="... and answers as another")
     parser.add_argument("--heir", help="... of another word size")
+    parser.add_argument("--boot", default="", help="more for the kernel")
     parser.add_argument("--busybox")
     parser.add_argument("--libraries")
     parser.add_argument("--slow", type=int, default=1)
