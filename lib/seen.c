@@ -181,7 +181,8 @@ static void happened_to_end(struct pt_set *set,
 static void happened_to_edges(struct pt_set *set,
 			      struct pidtrack_process *process, int result)
 {
-	if (result >= 0 && result & POLLIN)
+	/* who was freed is nobody's, though something of it comes late */
+	if (result >= 0 && result & POLLIN && pt_process_is_awaited(process))
 		look(set, process);
 	if (process->watch != PT_WATCH_NONE || pt_process_is_settled(process) ||
 	    !pt_process_is_awaited(process) || result == -EBADF)

@@ -205,6 +205,64 @@ TEST(one_freed_between_its_end_and_its_reaping_tells_nothing_more)
 }
 
 /*
+ * Its end is known to the kernel's queue already, behind others', when it is
+ * freed; by then it is our child, and nobody's but ours.
+ */
+static void check_freed_late(struct __test_metadata *_metadata, bool again)
+{
+	enum { N = 3 };
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process, *first;
+	const struct pidtrack_event *event;
+	struct child before[N];
+	struct foreign foreign;
+	int i, told = 0;
+
+	ASSERT_EQ(0, foreign_start(&foreign));
+	ASSERT_EQ(0,
+		  pidtrack_attach(tracker, foreign.child.pid, 0, 0, &process));
+	for (i = 0; i < N; i++) {
+		ASSERT_EQ(0, child_start(&before[i]));
+		ASSERT_EQ(0, pidtrack_attach(tracker, before[i].pid, 0,
+					     PIDTRACK_ATTACH_OBSERVE, &first));
+	}
+	ASSERT_NO_EVENT(tracker);
+	ASSERT_EQ(0, foreign_orphan(&foreign));
+	for (i = 0; i < N; i++) {
+		ASSERT_EQ(0, child_exit(&before[i], 1));
+		ASSERT_EQ(0, child_await_exit(&before[i]));
+	}
+	ASSERT_EQ(0, child_exit(&foreign.child, 6));
+	ASSERT_EQ(0, child_await_exit(&foreign.child));
+	ASSERT_EQ(1, pidtrack_wait(tracker, awhile_ms(), &event));
+	ASSERT_NE((void *)process, (void *)event->process);
+
+	pidtrack_process_free(process);
+	if (again)
+		ASSERT_EQ(0,
+			  pidtrack_attach(tracker, foreign.child.pid, 0,
+					  PIDTRACK_ATTACH_OBSERVE, &process));
+	while (pidtrack_wait(tracker, 100, &event) > 0)
+		told += event->process == process;
+	EXPECT_EQ(again ? 1 : 0, told);
+	EXPECT_EQ(6 << 8, child_reap(&foreign.child));
+	child_close(&foreign.child);
+	for (i = 0; i < N; i++)
+		child_end(&before[i]);
+	pidtrack_free(tracker);
+}
+
+TEST(one_that_became_our_child_and_was_freed_is_left_to_the_host)
+{
+	check_freed_late(_metadata, false);
+}
+
+TEST(so_it_is_if_it_is_observed_from_then_on)
+{
+	check_freed_late(_metadata, true);
+}
+
+/*
  * A child of the host's that has not executed holds every descriptor open that
  * the host has had; what was closed here is not closed for the kernel.
  */
