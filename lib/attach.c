@@ -171,7 +171,10 @@ PUBLIC int pidtrack_attach(struct pidtrack *tracker, pid_t pid, uint64_t inode,
 	return call_attach(tracker, do_attach, &attach, ret_process);
 }
 
-/* The number behind a pidfd; 0 if it is reaped, or not to be seen from here. */
+/*
+ * The number behind a pidfd; 0 if it is reaped, or not to be seen from here,
+ * where it is known without one.
+ */
 static int number_of(const struct pt_place *place, int pidfd, pid_t *ret_pid)
 {
 	struct pt_pidfd_info told;
@@ -188,9 +191,9 @@ static int number_of(const struct pt_place *place, int pidfd, pid_t *ret_pid)
 		return 0;
 	}
 	r = pt_procfs_fdinfo_pid(pidfd, &pid);
-	if (r < 0)
+	if (r < 0 && !(place->pidfs && (is_hidden(r) || r == -ENOSYS)))
 		return r;
-	*ret_pid = pid > 0 ? pid : 0;
+	*ret_pid = r >= 0 && pid > 0 ? pid : 0;
 	return 0;
 }
 
@@ -224,7 +227,7 @@ static int do_attach_pidfd(struct pidtrack *tracker, void *argument)
 	if (r < 0)
 		return r;
 	r = number_of(&tracker->set.place, attach->pidfd, &attach->pid);
-	if (r < 0 && !tracker->set.place.pidfs)
+	if (r < 0)
 		return r;
 
 	if (flags & PT_PIDFD_THREAD) {
@@ -317,7 +320,7 @@ static int do_attach_record(struct pidtrack *tracker, void *argument)
 		return r;
 	/* the record's number may be of another pid namespace */
 	r = number_of(place, attach->pidfd, &attach->pid);
-	if (r < 0 && !place->pidfs)
+	if (r < 0)
 		return r;
 	r = ask_child(attach);
 	if (r < 0)

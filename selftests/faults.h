@@ -68,7 +68,7 @@ struct fault {
 	int struck; /* from 1, of fault_table; 0: none has failed */
 	int error;
 	bool in_child;
-	bool without_pidfs; /* before Linux 6.9 */
+	bool no_handles; /* before Linux 6.17: statx alone tells who is who */
 };
 
 static struct fault fault_unused;
@@ -208,7 +208,7 @@ static bool fault_strikes(long number)
 	fault->struck = (int)(it - fault_table) + 1;
 	fault->error = it->errors[fault->which % fault_errors_of(it)];
 	/* who is refused a look is refused all: see sandboxes */
-	if (number == SYS_statx && fault->without_pidfs)
+	if ((number == SYS_statx || number == FAULT_STAT) && fault->no_handles)
 		fault->error = ENOMEM;
 	fault->in_child = __real_syscall(SYS_getpid) != fault->host;
 	errno = fault->error;

@@ -159,7 +159,7 @@ static void expect_no_file(struct __test_metadata *_metadata,
 }
 
 static bool has_exit_info; /* Linux 6.15 */
-static bool has_pidfs;	   /* Linux 6.9 */
+static bool has_handles;   /* Linux 6.17 */
 static bool has_xattr;	   /* Linux 6.17 */
 
 /* What it carries is told, unless it could not be had. */
@@ -652,6 +652,36 @@ static void play_attach_legacy(struct __test_metadata *_metadata,
 }
 
 /* ---- scenes: attaching ---- */
+
+/* As before Linux 6.13: what a pidfd tells is in /proc, and no handle works. */
+static void forget_info(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	ASSERT_EQ(0, seccomp_refuse(SYS_open_by_handle_at, EINVAL));
+	fault->no_handles = true;
+}
+
+static void play_attach_record_by_proc(struct __test_metadata *_metadata,
+				       struct scene *scene)
+{
+	forget_info(_metadata);
+	play_attach_record(_metadata, scene);
+}
+
+static void play_attach_legacy_by_proc(struct __test_metadata *_metadata,
+				       struct scene *scene)
+{
+	forget_info(_metadata);
+	play_attach_legacy(_metadata, scene);
+}
+
+/* As under the profiles of old runtimes. */
+static void play_attach_record_by_stat(struct __test_metadata *_metadata,
+				       struct scene *scene)
+{
+	ASSERT_EQ(0, seccomp_refuse(SYS_statx, ENOSYS));
+	play_attach_record(_metadata, scene);
+}
 
 static void play_attach(struct __test_metadata *_metadata, struct scene *scene)
 {
@@ -1522,7 +1552,7 @@ static const struct fault_errors *run_host(struct __test_metadata *_metadata,
 	*outcome = (struct outcome){ .fault = {
 					     .at = at,
 					     .which = which,
-					     .without_pidfs = !has_pidfs,
+					     .no_handles = !has_handles,
 				     } };
 	pid = fork();
 	ASSERT_GE(pid, 0);
@@ -1573,7 +1603,7 @@ static void play_all(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, ftruncate(outcome_fd, sizeof(*outcome)));
 	outcome_map(_metadata);
 	has_exit_info = works(PIDTRACK_FEATURE_EXIT_INFO);
-	has_pidfs = works(PIDTRACK_FEATURE_PIDFS);
+	has_handles = works(PIDTRACK_FEATURE_HANDLE_OPEN);
 	has_xattr = works(PIDTRACK_FEATURE_XATTR);
 	fault_results = fault_results_work();
 	ASSERT_EQ(0, child_start(&stranger));
@@ -1798,9 +1828,24 @@ SCENE(a_shim_is_attached_by_its_record)
 	play_simple(_metadata, play_attach_record);
 }
 
+SCENE(so_it_is_without_PIDFD_GET_INFO)
+{
+	play_simple(_metadata, play_attach_record_by_proc);
+}
+
+SCENE(so_it_is_without_statx)
+{
+	play_simple(_metadata, play_attach_record_by_stat);
+}
+
 SCENE(a_child_is_attached_by_a_pid_file)
 {
 	play_simple(_metadata, play_attach_legacy);
+}
+
+SCENE(so_it_is_by_a_pid_file_without_PIDFD_GET_INFO)
+{
+	play_simple(_metadata, play_attach_legacy_by_proc);
 }
 
 SCENE(a_child_is_attached)
