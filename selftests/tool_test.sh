@@ -558,6 +558,16 @@ test_a_record_of_one_that_runs_is_not_written_over() {
 	code_is 0
 }
 
+test_nor_is_one_that_cannot_be_read() {
+	printf 'pidtrack9:pid=1,x=y\n' >later
+	cp later before
+	pt run --record later -- touch ran
+	code_is 4
+	err_says "run: 'later' was made by a later pidtrack; ask that"
+	cmp -s before later || die "it was"
+	[[ ! -e ran ]] || die "it ran"
+}
+
 test_run_sets_what_it_is_told() {
 	pt run --umask 027 "$SHIM" umask
 	out_is 0027

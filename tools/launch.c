@@ -10,6 +10,7 @@
 
 #include "complain.h"
 #include "owned.h"
+#include "record.h"
 #include "search.h"
 
 int launch_init(struct launch *launch, size_t words)
@@ -245,9 +246,17 @@ static bool lacks_interpreter(const struct launch *launch, int error)
 	       faccessat(at < 0 ? AT_FDCWD : at, program, F_OK, 0) == 0;
 }
 
+/* There is none, or nothing of ours; or the launch will say what is wrong. */
+static bool is_no_record(int error)
+{
+	return error == -ENOENT || error == -EBADMSG || error == -EFBIG ||
+	       error == -ENOTDIR || error == -EISDIR || error == -ELOOP ||
+	       error == -ENXIO;
+}
+
 /*
- * What is written over is forgotten.  A record that cannot be read is nobody's,
- * and one that proves nothing may be.
+ * What is written over is forgotten: nobody whose record cannot be read just
+ * now, or by us.  Who proves nothing may be.
  *
  * Return: 0, or EXIT_FAILED, having complained.
  */
@@ -256,11 +265,21 @@ static int check_record(const struct launch *launch)
 	CLEANUP(pidtrack_record_freep) struct pidtrack_record *record = NULL;
 	const char *path = launch->spawn.record;
 	struct pidtrack_comparison comparison;
+	int r;
 
-	if (!path || pidtrack_record_read(path, &record) < 0 ||
-	    pidtrack_verify(NULL, record, &comparison, sizeof(comparison)) <
-		    0 ||
-	    comparison.verdict != PIDTRACK_VERDICT_SAME)
+	if (!path)
+		return 0;
+	r = pidtrack_record_read(path, &record);
+	if (r < 0 && is_no_record(r))
+		return 0;
+	if (r >= 0)
+		r = pidtrack_verify(NULL, record, &comparison,
+				    sizeof(comparison));
+	if (r < 0) {
+		record_not_read(path, r);
+		return EXIT_FAILED;
+	}
+	if (comparison.verdict != PIDTRACK_VERDICT_SAME)
 		return 0;
 	complain("'%s' is the record of %d, which runs; stop that first, or "
 		 "give another file",
