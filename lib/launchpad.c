@@ -113,7 +113,8 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 	}
 	if (error < 0) {
 		*reterr_stage = report->stage;
-		bury(pid, pidfd);
+		if (pidfd != -ECHILD && pidfd != -ESRCH) /* likewise */
+			bury(pid, pidfd);
 		return error;
 	}
 
