@@ -89,10 +89,10 @@ enum pidtrack_orphans {
 	/*
 	 * Those alone that are of a session which a tracked process leads, by
 	 * DETACHED or SETSID, or when it was attached; also when that one is
-	 * reaped, if they began 10 ms before, or while another of the session
-	 * was such an orphan.  Who began a session of its own, as daemons do,
-	 * cannot be known to descend from anybody, and stays; and so do those
-	 * of a session that there was no memory to note.
+	 * reaped, if they began 10 ms before that, or while another of the
+	 * session was such an orphan.  Who began a session of its own, as
+	 * daemons do, cannot be known to descend from anybody, and stays; and
+	 * so do those of a session that there was no memory to note.
 	 */
 	PIDTRACK_ORPHANS_DESCENDANTS,
 	PIDTRACK_ORPHANS_ASK, /* PIDTRACK_ORPHAN tells of each, once */
@@ -466,11 +466,11 @@ const char *pidtrack_source_name(uint32_t source);
 /*
  * Takes the next event; never waits for one.  It may wait as the steps of a
  * GROUP, TREE or CGROUP do, see pidtrack_process_stop(), of one ladder at a
- * time; and five seconds for a store that does not answer, once.  The call
- * acknowledges the event that the call before handed out: only then is that
- * child reaped and its pid free, so a host that dies or re-execs in between
- * finds the zombie still there.  Events of one process come in order; none is
- * dropped, however late the call.
+ * time; and five seconds for a store that does not answer, once each time that
+ * it stalls.  The call acknowledges the event that the call before handed out:
+ * only then is that child reaped and its pid free, so a host that dies or
+ * re-execs in between finds the zombie still there.  Events of one process come
+ * in order; none is dropped, however late the call.
  *
  * Return: 1 and *ret_event; 0 if there is none; -EBUSY, -ECHILD; -ENOMEM,
  *         -EMFILE and the like after the owner's thread has ended, and events
@@ -698,7 +698,8 @@ int pidtrack_process_fingerprint(struct pidtrack_process *process,
 
 enum pidtrack_verdict {
 	PIDTRACK_VERDICT_SAME = 1,   /* the very process, running */
-	PIDTRACK_VERDICT_EXITED,     /* the very process; it has ended */
+	PIDTRACK_VERDICT_EXITED,     /* the very process; it has ended, and may
+					have been waited for */
 	PIDTRACK_VERDICT_REUSED,     /* another one has its number */
 	PIDTRACK_VERDICT_GONE,	     /* none has its number, or who had it was
 					waited for while it was looked at */
@@ -1104,7 +1105,8 @@ struct pidtrack_recovered {
 	const struct pidtrack_comparison *comparison; /* never NULL */
 	int32_t error;		 /* 0, or why there is no process */
 	uint32_t reserved;	 /* 0 */
-	const char *name;	 /* that it was kept under; NULL of a handoff */
+	const char *name;	 /* that it was kept under, in a store with its
+				    inode before its label; NULL of a handoff */
 	const char *label;	 /* or NULL */
 	const char *fingerprint; /* as it was handed over; or NULL */
 	const void *payload;	 /* @payload_size bytes; NULL if there are 0 */
@@ -1124,14 +1126,14 @@ int pidtrack_recovery_next(struct pidtrack_recovery *recovery,
 
 /*
  * Tracks all processes that are kept in the tracker's directory of pins and in
- * its store, but for those that it tracks already.  The service manager gives
- * what it keeps when it starts the host, as LISTEN_FDS and LISTEN_FDNAMES say;
- * those descriptors stay open, close-on-exec, and none is taken up twice.  A
- * child of ours is so again, also one that was orphaned and is ours as we are
- * its subreaper; the end of any other is told as of one that was attached, of
- * one that is gone already at once.  Its verdict is SAME or EXITED, by
- * EVIDENCE_PIN.  Call it before the first launch: a label that is kept cannot
- * be used again.
+ * its store, but for those that it tracks already, as it does a child that was
+ * freed and runs.  The service manager gives what it keeps when it starts the
+ * host, as LISTEN_FDS and LISTEN_FDNAMES say; those descriptors stay open,
+ * close-on-exec, and none is taken up twice.  A child of ours is so again, also
+ * one that was orphaned and is ours as we are its subreaper; the end of any
+ * other is told as of one that was attached, of one that is gone already at
+ * once.  Its verdict is SAME or EXITED, by EVIDENCE_PIN.  Call it before the
+ * first launch: a label that is kept cannot be used again.
  *
  * Who cannot be tracked now, as with -EMFILE, is told with its error, and stays
  * kept.  So does what is mounted there and is no pidfd, or a file that somebody

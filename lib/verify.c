@@ -157,8 +157,9 @@ static void conclude_unread(struct verification *it)
 
 /*
  * Whether what was verified runs or has ended.  Reaped by now, it has ended all
- * the same where its pidfd is still known for it: since Linux 6.15 that tells
- * the status.
+ * the same where its pidfd is still known for it, as long as it is pinned, or
+ * one of the group or session that it led is there: since Linux 6.15 that tells
+ * the status, which who takes it for gone would not ask for.
  */
 static void conclude_alive(struct verification *it)
 {
@@ -178,7 +179,7 @@ static void conclude_alive(struct verification *it)
 					 PIDTRACK_VERDICT_GONE :
 					 PIDTRACK_VERDICT_EXITED;
 	if (reaped)
-		it->comparison.reason = "it has been waited for just now";
+		it->comparison.reason = "it has been waited for";
 }
 
 /* ---- native records, and fingerprints ---- */
