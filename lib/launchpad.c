@@ -260,7 +260,7 @@ static int prepare(struct pt_attempt *attempt, uint32_t *reterr_stage)
 static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
 		       struct pt_spawned *ret_spawned, uint32_t *reterr_stage)
 {
-	uint32_t tried = attempt->ways;
+	uint32_t tried = attempt->ways, lost;
 	int r;
 
 	for (;;) {
@@ -280,8 +280,11 @@ static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
 	}
 
 	/* never seen to be refused for another reason: worth remembering */
-	pad->ways &= ~(tried & ~attempt->ways &
-		       ~(PT_WAY_AUTOKILL | PT_WAY_PIDFD | PT_WAY_SELF_OPEN));
+	lost = tried & ~attempt->ways &
+	       ~(PT_WAY_AUTOKILL | PT_WAY_PIDFD | PT_WAY_SELF_OPEN);
+	if (lost & PT_WAY_CLONE3)
+		lost |= PT_WAYS_CLONE3; /* also what this had no use for */
+	pad->ways &= ~lost;
 	return 0;
 }
 

@@ -19,7 +19,22 @@ struct fatal {
 	int in[2], out[2], told[2]; /* pipes; binding and pid, from the host */
 	pid_t host, shim;
 	int shim_pidfd, binding;
+	bool later; /* than another */
 };
+
+/* That is not bound; until it has ended. */
+static void launch_another(struct __test_metadata *_metadata,
+			   struct pidtrack *tracker)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"));
+	struct pidtrack_process *process;
+	const struct pidtrack_event *event;
+
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	ASSERT_EQ(1, pidtrack_wait(tracker, -1, &event));
+	pidtrack_process_free(process);
+}
 
 static void fatal_host(struct __test_metadata *_metadata, void *arg)
 {
@@ -34,6 +49,8 @@ static void fatal_host(struct __test_metadata *_metadata, void *arg)
 	close(fatal->in[1]);
 	close(fatal->out[0]);
 	ASSERT_EQ(0, pidtrack_new(&options, &tracker));
+	if (fatal->later)
+		launch_another(_metadata, tracker);
 	ASSERT_EQ(0, pidtrack_spawn(tracker, &fatal->options, &process, NULL));
 	close(fatal->in[0]);
 	close(fatal->out[1]);
@@ -138,6 +155,23 @@ TEST(a_bound_shim_dies_with_its_host_without_clone3)
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
 				       .flags = PIDTRACK_SPAWN_BOUND);
 	struct fatal fatal = { 0 };
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
+	fatal_start(_metadata, &fatal, &options);
+	fatal_await(_metadata, &fatal);
+	EXPECT_EQ(PIDTRACK_BINDING_PARENT_DEATH, fatal.binding);
+	fatal_kill(_metadata, &fatal);
+	EXPECT_EQ(SIGKILL, fatal_end(_metadata, &fatal));
+	close(fatal.in[1]);
+}
+
+/* The tracker has learned from the first what is refused. */
+TEST(so_does_one_after_one_that_was_not_bound)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
+				       .flags = PIDTRACK_SPAWN_BOUND);
+	struct fatal fatal = { .later = true };
 
 	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
 	fatal_start(_metadata, &fatal, &options);

@@ -82,6 +82,28 @@ TEST_F(cgroup, a_shim_starts_in_it_where_clone3_is_forbidden)
 	launch_into(_metadata, self->fd, self->expected);
 }
 
+/* The tracker has learned from the first what is refused. */
+TEST_F(cgroup, so_does_a_shim_after_one_that_did_not)
+{
+	struct pidtrack_spawn_options elsewhere =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"));
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("cgroup"),
+				       .flags = PIDTRACK_SPAWN_INTO_CGROUP,
+				       .cgroup_fd = self->fd);
+	struct launch launch = LAUNCH_NULL;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &elsewhere));
+	EXPECT_EQ(0, launch_wait(_metadata, &launch));
+	launch_reset(&launch);
+	ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options));
+	EXPECT_STREQ(self->expected, launch_said(_metadata, &launch));
+	EXPECT_EQ(0, launch_wait(_metadata, &launch));
+	launch_close(&launch);
+}
+
 TEST_F(cgroup, a_path_only_descriptor_will_do)
 {
 	int fd = open(self->path.text, O_PATH | O_DIRECTORY | O_CLOEXEC);
