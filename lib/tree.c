@@ -431,11 +431,14 @@ static int check_cgroup(struct pt_tree *tree, int fd)
 	tree->kills = r > 0;
 	if (r >= 0)
 		return r ? 0 : -ESTALE;
-	if (is_gone(tree))
-		return -ESRCH;
+	/* listed by its number, which was its own then */
 	tree->kills = pt_pids_has(&tree->cgroup.pids, tree->root.pid) &&
 		      !is_gone(tree);
-	return tree->kills ? 0 : -ESTALE;
+	if (tree->kills)
+		return 0;
+	/* who has ended is not listed, wherever it was */
+	return is_gone(tree) || pt_pidfd_ended(tree->root.pidfd) ? -ESRCH :
+								   -ESTALE;
 }
 
 /* What can be found by the root's number. */

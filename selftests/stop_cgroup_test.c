@@ -477,6 +477,24 @@ TEST_F(cgroup, one_that_is_not_the_process_s_own_is_refused)
 	pidtrack_free(tracker);
 }
 
+/* It is listed nowhere, so nobody knows whether it was in there. */
+TEST_F(cgroup, one_that_has_ended_is_gone_where_pidfds_do_not_tell)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "0"),
+				       .flags = PIDTRACK_SPAWN_INTO_CGROUP,
+				       .cgroup_fd = self->cgroup.fd);
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct pidtrack_process *process;
+
+	ASSERT_EQ(0, pidtrack_spawn(tracker, &options, &process, NULL));
+	process_await_exit(process);
+	ASSERT_EQ(0, seccomp_refuse(SYS_ioctl, ENOTTY));
+	EXPECT_EQ(-ESRCH, stop_in(process, self->cgroup.fd, 0, NULL, 0));
+	ASSERT_EXITED(tracker, process, 0);
+	pidtrack_free(tracker);
+}
+
 TEST_F(cgroup, what_is_none_or_removed_is_refused)
 {
 	static const char *const paths[] = { "/", "/proc/self", "/dev/null" };
