@@ -568,6 +568,20 @@ test_nor_is_one_that_cannot_be_read() {
 	[[ ! -e ran ]] || die "it ran"
 }
 
+test_nor_is_one_of_whom_nothing_is_known() {
+	unshare -p -f true 2>/dev/null || skip "no pid namespaces here"
+	hold_recorded exit 0
+	cp a.record before
+	unshare -p -f "$PIDTRACK" run --record a.record -- touch ran 2>said
+	[[ $? == 4 ]] || die "it was"
+	grep -q "^pidtrack: run: whether the process that 'a.record' is the record of runs is not known here: " said ||
+		die "$(<said)"
+	cmp -s before a.record || die "it was"
+	[[ ! -e ran ]] || die "it ran"
+	release
+	wait $host
+}
+
 test_run_sets_what_it_is_told() {
 	pt run --umask 027 "$SHIM" umask
 	out_is 0027

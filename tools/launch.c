@@ -246,7 +246,7 @@ static bool lacks_interpreter(const struct launch *launch, int error)
 	       faccessat(at < 0 ? AT_FDCWD : at, program, F_OK, 0) == 0;
 }
 
-/* There is none, or nothing of ours; or the launch will say what is wrong. */
+/* There is none, or it is damaged; or the launch will say what is wrong. */
 static bool is_no_record(int error)
 {
 	return error == -ENOENT || error == -EBADMSG || error == -EFBIG ||
@@ -256,7 +256,8 @@ static bool is_no_record(int error)
 
 /*
  * What is written over is forgotten: nobody whose record cannot be read just
- * now, or by us.  Who proves nothing may be.
+ * now, or by us, nor who cannot be seen from here.  Another format's may be: a
+ * number is nobody's for certain.
  *
  * Return: 0, or EXIT_FAILED, having complained.
  */
@@ -277,6 +278,13 @@ static int check_record(const struct launch *launch)
 				    sizeof(comparison));
 	if (r < 0) {
 		record_not_read(path, r);
+		return EXIT_FAILED;
+	}
+	if (comparison.verdict == PIDTRACK_VERDICT_UNPROVEN &&
+	    pidtrack_record_format(record) == PIDTRACK_RECORD_NATIVE) {
+		complain("whether the process that '%s' is the record of runs "
+			 "is not known here: %s; give another file",
+			 path, comparison.reason);
 		return EXIT_FAILED;
 	}
 	if (comparison.verdict != PIDTRACK_VERDICT_SAME)
