@@ -303,9 +303,8 @@ NEVER_RETURNS static int execute(struct pt_child *child)
 
 /*
  * It is kept, and the record is published, as the host: before ids and
- * capabilities change; and
- * after everything the host's tables could refuse.  Limits wait until then,
- * lest they bite us.
+ * capabilities change, and after everything the host's tables could refuse.
+ * Limits wait until then, lest they bite us.
  */
 static const struct {
 	uint32_t stage;

@@ -107,13 +107,17 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 	if (error == 0 && report->stage != PIDTRACK_STAGE_EXEC)
 		error = -ECANCELED;
 	if (error == 0 && pidfd < 0) {
-		/* others were first to wait: the number is not ours now */
+		/*
+		 * Others were first to wait: the number is not ours now.  Or
+		 * there is no descriptor: by number alone it cannot be ended.
+		 */
 		*reterr_stage = PIDTRACK_STAGE_RESERVE;
 		return pidfd;
 	}
 	if (error < 0) {
 		*reterr_stage = report->stage;
-		if (pidfd != -ECHILD && pidfd != -ESRCH) /* likewise */
+		/* nor here */
+		if (pidfd != -ECHILD && pidfd != -ESRCH)
 			bury(pid, pidfd);
 		return error;
 	}
