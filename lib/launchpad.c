@@ -85,12 +85,15 @@ static uint32_t stage_of_clone(const struct pt_attempt *attempt, int error)
 /*
  * Waits for a child that failed: it is ending, and nobody was told of it.  By
  * the pidfd, as who waits for any child may have been first; there is none if
- * the child could not open it.
+ * the child could not open it, or if others were first and the number is not
+ * ours now.
  */
 static void bury(pid_t pid, int pidfd)
 {
 	int r;
 
+	if (pidfd == -ECHILD || pidfd == -ESRCH)
+		return;
 	do {
 		r = sys_waitid(pidfd < 0 ? P_PID : PT_P_PIDFD,
 			       pidfd < 0 ? pid : pidfd, NULL, WEXITED | __WALL);
@@ -116,9 +119,7 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 	}
 	if (error < 0) {
 		*reterr_stage = report->stage;
-		/* nor here */
-		if (pidfd != -ECHILD && pidfd != -ESRCH)
-			bury(pid, pidfd);
+		bury(pid, pidfd);
 		return error;
 	}
 
