@@ -242,7 +242,8 @@ static void check_freed_late(struct __test_metadata *_metadata, bool again)
 		ASSERT_EQ(0,
 			  pidtrack_attach(tracker, foreign.child.pid, 0,
 					  PIDTRACK_ATTACH_OBSERVE, &process));
-	while (pidtrack_wait(tracker, 100, &event) > 0)
+	while (pidtrack_wait(tracker, again && !told ? awhile_ms() : 100,
+			     &event) > 0)
 		told += event->process == process;
 	EXPECT_EQ(again ? 1 : 0, told);
 	EXPECT_EQ(6 << 8, child_reap(&foreign.child));

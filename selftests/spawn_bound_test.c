@@ -149,12 +149,12 @@ TEST(a_bound_shim_of_another_user_dies_with_its_host)
 	close(options.program_fd);
 }
 
-TEST(a_bound_shim_dies_with_its_host_without_clone3)
+static void check_without_clone3(struct __test_metadata *_metadata, bool later)
 {
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
 				       .flags = PIDTRACK_SPAWN_BOUND);
-	struct fatal fatal = { 0 };
+	struct fatal fatal = { .later = later };
 
 	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
 	fatal_start(_metadata, &fatal, &options);
@@ -165,21 +165,15 @@ TEST(a_bound_shim_dies_with_its_host_without_clone3)
 	close(fatal.in[1]);
 }
 
+TEST(a_bound_shim_dies_with_its_host_without_clone3)
+{
+	check_without_clone3(_metadata, false);
+}
+
 /* The tracker has learned from the first what is refused. */
 TEST(so_does_one_after_one_that_was_not_bound)
 {
-	struct pidtrack_spawn_options options =
-		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("wait"),
-				       .flags = PIDTRACK_SPAWN_BOUND);
-	struct fatal fatal = { .later = true };
-
-	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, EPERM));
-	fatal_start(_metadata, &fatal, &options);
-	fatal_await(_metadata, &fatal);
-	EXPECT_EQ(PIDTRACK_BINDING_PARENT_DEATH, fatal.binding);
-	fatal_kill(_metadata, &fatal);
-	EXPECT_EQ(SIGKILL, fatal_end(_metadata, &fatal));
-	close(fatal.in[1]);
+	check_without_clone3(_metadata, true);
 }
 
 /* Signals it has asked to be deaf to change nothing. */
