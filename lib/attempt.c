@@ -9,7 +9,9 @@ NEVER_RETURNS static void run_child(void *argument)
 {
 	struct pt_attempt *attempt = argument;
 
-	*(volatile bool *)&attempt->memory_shared = true;
+	/* not even a stack of the host's tells that of a fork */
+	if (!attempt->child.held)
+		*(volatile bool *)&attempt->memory_shared = true;
 	pt_child_run(&attempt->child);
 }
 
@@ -49,31 +51,52 @@ static int clone_by_clone3(struct pt_attempt *attempt, int *ret_pidfd)
 	return pt_clone3_run(&args, size, run_child, attempt);
 }
 
-/* A pidfd of the number, if it is still that of a child of ours. */
-static int open_number(struct pt_attempt *attempt, pid_t pid)
+/*
+ * A pidfd of the number, if that is still the child's: a wait for children of
+ * this thread alone finds no other, as it has made none since; that it was left
+ * one by another thread, with that number, is all that could be.
+ */
+static int open_number(pid_t pid)
 {
 	int fd, r;
 
-	attempt->reserve = fd_close(attempt->reserve);
 	fd = sys_pidfd_open(pid, 0);
 	if (fd < 0)
 		return fd;
 	r = sys_waitid(PT_P_PIDFD, fd, NULL,
-		       WEXITED | WNOHANG | WNOWAIT | __WALL);
+		       WEXITED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD);
 	if (r >= 0)
 		return fd;
 	sys_close(fd);
 	return r;
 }
 
+/* Lets the child begin if there is a pidfd of it, and end if not. */
+static int open_held(struct pt_attempt *attempt, pid_t pid)
+{
+	uint64_t verdict = 1;
+	int pidfd;
+
+	/* there is room for one then */
+	attempt->exec_pipe[1] = fd_close(attempt->exec_pipe[1]);
+	pidfd = open_number(pid);
+	if (pidfd < 0)
+		verdict += (uint64_t)-pidfd;
+	if (sys_write(attempt->child.gate, &verdict, sizeof(verdict)) < 0 &&
+	    pidfd >= 0)
+		sys_pidfd_send_signal(pidfd, SIGKILL);
+	return pidfd;
+}
+
 static int clone_by_libc(struct pt_attempt *attempt, int *ret_pidfd)
 {
 	struct pt_report *report = attempt->child.report;
 	void *stack_end = (char *)attempt->stack + PT_STACK_SIZE;
-	int flags =
-		(int)(CLONE_VM | CLONE_VFORK | SIGCHLD | attempt->namespaces);
+	int flags = (int)(SIGCHLD | attempt->namespaces);
 	int r;
 
+	if (!attempt->child.held)
+		flags |= CLONE_VM | CLONE_VFORK;
 	if (attempt->child.fds.shared)
 		flags |= CLONE_FILES;
 	if (attempt->ways & PT_WAY_PIDFD)
@@ -86,13 +109,15 @@ static int clone_by_libc(struct pt_attempt *attempt, int *ret_pidfd)
 	if (attempt->child.opens_self)
 		*ret_pidfd = report->pidfd;
 	else if (r > 0)
-		*ret_pidfd = open_number(attempt, r);
+		*ret_pidfd = open_held(attempt, r);
 	return r;
 }
 
 /*
  * Waits until the child has executed or ended.  A vfork-style clone returns
- * only then, but valgrind and qemu-user make it a fork: memory tells.
+ * only then, but valgrind and qemu-user make it a fork, and who is held is one:
+ * memory tells.  A fork is waited for as long as there is one of another thread
+ * that has copied the pipe.
  */
 static void await_exec(struct pt_attempt *attempt, int pipe_read)
 {
@@ -144,31 +169,33 @@ static int clone_guarded(struct pt_attempt *attempt, int *ret_pidfd)
 	return r;
 }
 
+static int open_signs(struct pt_attempt *attempt)
+{
+	struct pt_child *child = &attempt->child;
+	int r = 0;
+
+	/* who honours CLONE_FILES is no emulator: it will suspend us */
+	if (child->held || (!child->fds.shared && !attempt->suspends))
+		r = sys_pipe(&attempt->exec_pipe[0], &attempt->exec_pipe[1]);
+	if (r >= 0 && child->held)
+		r = child->gate = sys_eventfd();
+	child->fds.specials[PT_SPECIAL_PIPE] = attempt->exec_pipe[1];
+	return r;
+}
+
 int pt_attempt_clone(struct pt_attempt *attempt, int *ret_pidfd)
 {
-	CLEANUP(fd_closep) int pipe_read = -1;
-	CLEANUP(fd_closep) int pipe_write = -1;
 	int r;
 
-	/* who honours CLONE_FILES is no emulator */
-	if (!attempt->child.fds.shared && !attempt->suspends) {
-		r = sys_pipe(&pipe_read, &pipe_write);
-		if (r < 0)
-			return r;
-		attempt->child.fds.specials[PT_SPECIAL_PIPE] = pipe_write;
-	}
-
-	if (!(attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD)) &&
-	    !attempt->child.opens_self) {
-		attempt->reserve = sys_eventfd();
-		if (attempt->reserve < 0)
-			return attempt->reserve;
-	}
-
-	r = clone_guarded(attempt, ret_pidfd);
-	attempt->reserve = fd_close(attempt->reserve);
-	pipe_write = fd_close(pipe_write);
+	attempt->exec_pipe[0] = attempt->exec_pipe[1] = -1;
+	attempt->child.gate = -1;
+	r = open_signs(attempt);
+	if (r >= 0)
+		r = clone_guarded(attempt, ret_pidfd);
+	attempt->exec_pipe[1] = fd_close(attempt->exec_pipe[1]);
+	attempt->child.gate = fd_close(attempt->child.gate);
 	if (r > 0)
-		await_exec(attempt, pipe_read);
+		await_exec(attempt, attempt->exec_pipe[0]);
+	attempt->exec_pipe[0] = fd_close(attempt->exec_pipe[0]);
 	return r;
 }

@@ -17,7 +17,8 @@
 #define PT_WAY_AUTOKILL (1U << 3)      /* with CLONE3; else by PDEATHSIG */
 #define PT_WAY_SHARE_TABLE (1U << 4)   /* else a copy of all descriptors */
 #define PT_WAY_PIDFD (1U << 5)	       /* else opened after the clone: */
-#define PT_WAY_SELF_OPEN (1U << 6)     /* by the child; else by its number */
+#define PT_WAY_SELF_OPEN (1U << 6)     /* by the child; else by its number, */
+				       /* of a plain fork that waits for it */
 #define PT_WAYS_CLONE3                                               \
 	(PT_WAY_CLONE3 | PT_WAY_CLEAR_SIGHAND | PT_WAY_INTO_CGROUP | \
 	 PT_WAY_AUTOKILL)
@@ -32,7 +33,7 @@ struct pt_attempt {
 	void *stack; /* the child's: its lowest of PT_STACK_SIZE bytes */
 	uint64_t namespaces; /* of the options, those that the clone makes */
 	uint32_t ways;
-	int reserve; /* a descriptor kept free for one opened by number */
+	int exec_pipe[2];   /* whose end tells us of exec; -1: nothing need */
 	bool memory_shared; /* set by the child, if it can */
 	bool suspends;	    /* a vfork-style clone really shares and suspends */
 };
@@ -41,7 +42,8 @@ struct pt_attempt {
  * Clones, and waits until the child has executed or ended.
  *
  * Return: its pid, and its pidfd, which can be a negative errno where it is
- *         opened after the clone; or a negative errno, and there is no child.
+ *         opened after the clone, of a child that has executed nothing; or a
+ *         negative errno, and there is no child.
  */
 int pt_attempt_clone(struct pt_attempt *attempt, int *ret_pidfd);
 

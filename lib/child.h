@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * What a shim does between clone and exec.  It runs on memory it shares with
- * the suspended parent, so it makes system calls and nothing else: no libc
- * state, no allocation, no lock, no return.
+ * the suspended parent, or on a copy of what other threads were amid, so it
+ * makes system calls and nothing else: no libc state, no allocation, no lock,
+ * no return.
  */
 #ifndef PT_CHILD_H
 #define PT_CHILD_H
@@ -35,6 +36,8 @@ struct pt_child {
 
 	struct pt_descriptors fds;
 	bool opens_self;  /* nobody else made a pidfd of it */
+	bool held;	  /* nor does it: a fork, known by number alone */
+	int gate;	  /* eventfd: a held one begins at 1; else errno + 1 */
 	int program;	  /* target that is the program, or -1 */
 	int death_signal; /* 0: none */
 	pid_t host;	  /* unless there is PT_SPECIAL_HOST */

@@ -84,19 +84,17 @@ static uint32_t stage_of_clone(const struct pt_attempt *attempt, int error)
 
 /*
  * Waits for a child that failed: it is ending, and nobody was told of it.  By
- * the pidfd, as who waits for any child may have been first; there is none if
- * the child could not open it, or if others were first and the number is not
- * ours now.
+ * the pidfd, as who waits for any child may have been first; or, if that could
+ * not be opened, by the number, and as a child of this thread.
  */
 static void bury(pid_t pid, int pidfd)
 {
 	int r;
 
-	if (pidfd == -ECHILD || pidfd == -ESRCH)
-		return;
 	do {
 		r = sys_waitid(pidfd < 0 ? P_PID : PT_P_PIDFD,
-			       pidfd < 0 ? pid : pidfd, NULL, WEXITED | __WALL);
+			       pidfd < 0 ? pid : pidfd, NULL,
+			       WEXITED | __WALL | __WNOTHREAD);
 	} while (r == -EINTR);
 	fd_close(pidfd);
 }
@@ -109,14 +107,6 @@ static int conclude(const struct pt_attempt *attempt, pid_t pid, int pidfd,
 
 	if (error == 0 && report->stage != PIDTRACK_STAGE_EXEC)
 		error = -ECANCELED;
-	if (error == 0 && pidfd < 0) {
-		/*
-		 * Others were first to wait: the number is not ours now.  Or
-		 * there is no descriptor: by number alone it cannot be ended.
-		 */
-		*reterr_stage = PIDTRACK_STAGE_RESERVE;
-		return pidfd;
-	}
 	if (error < 0) {
 		*reterr_stage = report->stage;
 		bury(pid, pidfd);
@@ -172,6 +162,8 @@ static uint32_t step_down(const struct pt_attempt *attempt, uint32_t stage,
 	uint32_t ways = attempt->ways;
 	bool refused = error == -ENOSYS || error == -EPERM;
 	bool unknown = error == -EINVAL || error == -E2BIG;
+	/* a namespace is what rights are wanted for */
+	bool forbidden = error == -EPERM && !attempt->options->namespaces;
 
 	if (stage == PIDTRACK_STAGE_FDS && !attempt->child.report->own_table &&
 	    (refused || unknown))
@@ -188,8 +180,8 @@ static uint32_t step_down(const struct pt_attempt *attempt, uint32_t stage,
 		return ways & ~PT_WAYS_CLONE3;
 	if (ways & PT_WAY_PIDFD && (unknown || refused))
 		return try_self_open() < 0 ? ways : ways & ~PT_WAY_PIDFD;
-	/* qemu-user, which shares nothing in its forks */
-	if (attempt->child.opens_self && error == -EINVAL)
+	/* as qemu-user, which shares nothing in its forks */
+	if (attempt->child.opens_self && (unknown || forbidden))
 		return ways & ~PT_WAY_SELF_OPEN;
 	return ways;
 }
@@ -224,6 +216,7 @@ static int prepare(struct pt_attempt *attempt, uint32_t *reterr_stage)
 {
 	const struct pidtrack_spawn_options *options = attempt->options;
 	struct pt_child *child = &attempt->child;
+	bool clone_opens;
 	int r;
 
 	child->fds.specials[PT_SPECIAL_PIPE] = -1;
@@ -250,16 +243,18 @@ static int prepare(struct pt_attempt *attempt, uint32_t *reterr_stage)
 	    (options->namespaces & CLONE_NEWPID ||
 	     pt_procfs_children_elsewhere()))
 		attempt->ways &= ~PT_WAY_PIDFD;
-	child->opens_self = !(attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD)) &&
-			    attempt->ways & PT_WAY_SELF_OPEN;
+	clone_opens = attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD);
+	child->opens_self = !clone_opens && attempt->ways & PT_WAY_SELF_OPEN;
+	child->held = !clone_opens && !child->opens_self;
+	if (child->held)
+		child->host = sys_getpid();
 	/* in a copied table the pipe's other end would not be ours to close */
 	child->fds.shared =
 		child->opens_self ||
-		(attempt->ways & PT_WAY_SHARE_TABLE &&
+		(clone_opens && attempt->ways & PT_WAY_SHARE_TABLE &&
 		 (attempt->ways & PT_WAY_CLONE3 || attempt->suspends));
 	*reterr_stage = PIDTRACK_STAGE_RESERVE;
-	return attempt->ways & (PT_WAY_CLONE3 | PT_WAY_PIDFD) ? 0 :
-								try_self_open();
+	return clone_opens ? 0 : try_self_open();
 }
 
 static int attempt_all(struct pt_launchpad *pad, struct pt_attempt *attempt,
@@ -398,7 +393,6 @@ int pt_spawn(struct pt_launchpad *pad,
 		.namespaces = options->namespaces,
 		.stack = (char *)pad->report - PT_STACK_SIZE,
 		.ways = choose_ways(pad, options),
-		.reserve = -1,
 		.suspends = pad->suspends,
 		.child = { .options = options,
 			   .report = pad->report,

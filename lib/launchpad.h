@@ -6,7 +6,8 @@
  * The child shares our memory until it executes (CLONE_VM|CLONE_VFORK), so that
  * the cost does not grow with the host, and our descriptor table until it makes
  * its own of the few it needs (CLONE_FILES, CLOSE_RANGE_UNSHARE), so that it
- * does not grow with the descriptors either.
+ * does not grow with the descriptors either.  Where that is not to be had
+ * it is a plain fork in the end.
  */
 #ifndef PT_LAUNCHPAD_H
 #define PT_LAUNCHPAD_H

@@ -363,7 +363,9 @@ const char *pidtrack_stage_name(uint32_t stage);
  * restore it, or madvise(2), there is no such launch.
  *
  * Linux 5.4; without clone3 (5.3, often refused by seccomp) by clone(2), then
- * the child moves itself into its cgroup.
+ * the child moves itself into its cgroup.  Where that shares no
+ * descriptors, as by qemu-user, by a fork: its cost grows with the host, and it
+ * is over no sooner than those that other threads make meanwhile.
  */
 int pidtrack_spawn(struct pidtrack *tracker,
 		   const struct pidtrack_spawn_options *options,

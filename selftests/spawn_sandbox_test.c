@@ -4,6 +4,7 @@
  * with either ENOSYS or EPERM, and old kernels with ENOSYS or EINVAL.
  */
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -143,8 +144,16 @@ TEST(where_clone_gives_no_pidfd_a_shim_is_launched)
 	launch_all(_metadata);
 }
 
-TEST(where_clone_gives_no_pidfd_none_is_lost_that_the_kernel_reaps)
+/* What clone refuses to a host, and not to who looks for leaks afterwards. */
+struct refused {
+	uint32_t flags;
+	int error;
+};
+
+/* Where the kernel reaps. */
+static void launch_reaped(struct __test_metadata *_metadata, void *arg)
 {
+	const struct refused *refused = arg;
 	struct pidtrack_spawn_options options =
 		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("exit", "7"));
 	struct launch launch = LAUNCH_NULL;
@@ -152,7 +161,8 @@ TEST(where_clone_gives_no_pidfd_none_is_lost_that_the_kernel_reaps)
 	int i;
 
 	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
-	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, CLONE_PIDFD, EPERM));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, refused->flags,
+					 refused->error));
 	signal(SIGCHLD, SIG_IGN);
 	launch_open(_metadata, &launch);
 	for (i = 0; i < 300; i++) {
@@ -169,6 +179,20 @@ TEST(where_clone_gives_no_pidfd_none_is_lost_that_the_kernel_reaps)
 		launch_reset(&launch);
 	}
 	launch_close(&launch);
+}
+
+TEST(where_clone_gives_no_pidfd_none_is_lost_that_the_kernel_reaps)
+{
+	struct refused refused = { CLONE_PIDFD, EPERM };
+
+	host_run(_metadata, launch_reaped, &refused);
+}
+
+TEST_WANTS(where_clone_is_a_fork_none_is_lost_that_the_kernel_reaps, numbers)
+{
+	struct refused refused = { CLONE_PIDFD | CLONE_FILES, EINVAL };
+
+	host_run(_metadata, launch_reaped, &refused);
 }
 #endif
 
@@ -321,6 +345,193 @@ TEST_WANTS(
 	numbers)
 {
 	host_run(_metadata, launch_by_fork, NULL);
+}
+
+/* For who opens a pidfd of another than this process. */
+static int on_pidfds_of_others(uint32_t action, unsigned int flags)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args) + SECCOMP_LOW),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)getpid(), 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return seccomp_install(filter, sizeof(filter) / sizeof(filter[0]),
+			       flags);
+}
+
+/* @refuse: what then refuses what is needed once it is cloned. */
+static void launch_by_fork_in_vain(struct __test_metadata *_metadata,
+				   int (*refuse)(void), int r)
+{
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+	struct launch launch = LAUNCH_NULL;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0,
+					 CLONE_PIDFD | CLONE_FILES, EINVAL));
+	launch_open(_metadata, &launch);
+	ASSERT_EQ(0, refuse());
+	EXPECT_EQ(r, launch_spawn(_metadata, &launch, &options));
+	EXPECT_STREQ("", launch_said(_metadata, &launch));
+	EXPECT_FALSE(child_is_any());
+	launch_close(&launch);
+}
+
+/* All descriptors are other threads' when it is to be opened by its number. */
+static int refuse_room(void)
+{
+	return on_pidfds_of_others(SECCOMP_RET_ERRNO | EMFILE, 0);
+}
+
+static void launch_without_room(struct __test_metadata *_metadata, void *arg)
+{
+	(void)arg;
+	launch_by_fork_in_vain(_metadata, refuse_room, -EMFILE);
+}
+
+TEST(where_clone_is_a_fork_nothing_runs_that_no_descriptor_is_left_for)
+{
+	host_run(_metadata, launch_without_room, NULL);
+}
+
+/* It is not told that it may begin. */
+static int refuse_word(void)
+{
+	return seccomp_on_argument(SYS_write, 2, UINT32_MAX, 8,
+				   SECCOMP_RET_ERRNO | ENOMEM, 0);
+}
+
+static void launch_untold(struct __test_metadata *_metadata, void *arg)
+{
+	(void)arg;
+	launch_by_fork_in_vain(_metadata, refuse_word, -ECANCELED);
+}
+
+TEST_WANTS(where_clone_is_a_fork_nothing_runs_that_may_not, numbers)
+{
+	host_run(_metadata, launch_untold, NULL);
+}
+
+static void *launch_held(void *argument)
+{
+	struct __test_metadata *_metadata = argument;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+	struct launch launch = LAUNCH_NULL;
+
+	launch_open(_metadata, &launch);
+	launch_spawn(_metadata, &launch, &options);
+	return NULL;
+}
+
+/* While the child is held, and another has a copy of all that holds it. */
+static void die_amid_launch(struct __test_metadata *_metadata, int end,
+			    int until)
+{
+	pthread_t thread;
+	uint64_t id;
+	int listener;
+	char byte;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, CLONE_PIDFD, EINVAL));
+	ASSERT_EQ(0, seccomp_on_argument(
+			     SYS_clone, 0, CLONE_THREAD | CLONE_FILES,
+			     CLONE_FILES, SECCOMP_RET_ERRNO | EINVAL, 0));
+	listener = on_pidfds_of_others(SECCOMP_RET_USER_NOTIF,
+				       SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	ASSERT_GE(listener, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, launch_held, _metadata));
+	ASSERT_GT(seccomp_stopped(listener, &id), 0);
+	if (!fork()) {
+		close(end);
+		while (read(until, &byte, 1) < 0)
+			;
+		seccomp_exit(0);
+	}
+	kill(getpid(), SIGKILL);
+}
+
+TEST_WANTS(where_clone_is_a_fork_who_is_held_ends_with_its_host, numbers)
+{
+	int ends[2], until[2], status;
+	struct pollfd ended;
+	pid_t host;
+
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	ASSERT_EQ(0, pipe2(ends, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(until, O_CLOEXEC));
+	host = fork();
+	if (!host) {
+		close(until[1]);
+		die_amid_launch(_metadata, ends[1], until[0]);
+		_exit(1);
+	}
+	close(ends[1]);
+	ASSERT_EQ(host, waitpid(host, &status, 0));
+	EXPECT_EQ(SIGKILL, status);
+	ended = (struct pollfd){ .fd = ends[0], .events = POLLIN };
+	EXPECT_EQ(1, poll(&ended, 1, 5000));
+	close(until[1]);
+	while (waitpid(-1, NULL, WNOHANG) >= 0)
+		usleep(1000);
+	close(until[0]);
+	close(ends[0]);
+}
+
+/* What suspends us, but would not share our descriptors. */
+static void launch_again(struct __test_metadata *_metadata, void *arg)
+{
+	const struct refused *refused = arg;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"));
+	struct launch launch = LAUNCH_NULL;
+	int i;
+
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse_bits(SYS_clone, 0, refused->flags,
+					 refused->error));
+	launch_open(_metadata, &launch);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, launch_spawn(_metadata, &launch, &options))
+		{
+			TH_LOG("launch %d, at stage %s", i,
+			       pidtrack_stage_name(launch.stage));
+		}
+		EXPECT_STREQ("ran\n", launch_said(_metadata, &launch));
+		EXPECT_EQ(0, launch_wait(_metadata, &launch));
+		launch_reset(&launch);
+	}
+	launch_close(&launch);
+}
+
+TEST_WANTS(where_clone_shares_no_descriptors_it_is_launched_again_and_again,
+	   numbers)
+{
+	struct refused refused = { CLONE_FILES, EINVAL };
+
+	host_run(_metadata, launch_again, &refused);
+}
+
+TEST_WANTS(where_it_may_not_share_them_it_is_launched_again_and_again, numbers)
+{
+	struct refused refused = { CLONE_FILES, EPERM };
+
+	host_run(_metadata, launch_again, &refused);
+}
+
+TEST_WANTS(nor_give_a_pidfd_it_is_launched_again_and_again, numbers)
+{
+	struct refused refused = { CLONE_PIDFD | CLONE_FILES, EPERM };
+
+	host_run(_metadata, launch_again, &refused);
 }
 
 /* What is refused is said, not that there is no such descriptor. */
