@@ -167,8 +167,8 @@ static uint32_t step_down(const struct pt_attempt *attempt, uint32_t stage,
 
 	if (stage == PIDTRACK_STAGE_FDS && !attempt->child.report->own_table &&
 	    (refused || unknown))
-		return attempt->child.opens_self ? ways :
-						   ways & ~PT_WAY_SHARE_TABLE;
+		return ways & ~(attempt->child.opens_self ? PT_WAY_SELF_OPEN :
+							    PT_WAY_SHARE_TABLE);
 	if (stage != PIDTRACK_STAGE_CLONE)
 		return ways;
 

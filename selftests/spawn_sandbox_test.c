@@ -587,6 +587,27 @@ TEST(without_clone3_and_pidfd_open_a_recorded_namespace_is_one_or_none)
 	directory_remove(&directory);
 }
 
+/* A child that opens itself then has our descriptors, and no way to its own. */
+TEST_WANTS(where_no_table_can_be_parted_a_recorded_namespace_is_launched,
+	   numbers)
+{
+	struct directory directory;
+	struct pidtrack_spawn_options options =
+		PIDTRACK_SPAWN_OPTIONS(.argv = SHIM("write", "ran"),
+				       .namespaces = CLONE_NEWPID);
+	struct path record;
+
+	SKIP_WITHOUT_PID_NAMESPACES();
+	directory_make(_metadata, &directory);
+	record = path_in(&directory, "record");
+	options.record = record.text;
+	ASSERT_EQ(0, seccomp_refuse(SYS_clone3, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse(SYS_close_range, ENOSYS));
+	ASSERT_EQ(0, seccomp_refuse(SYS_unshare, EPERM));
+	EXPECT_STREQ("ran\n", shim_said(_metadata, &options));
+	directory_remove(&directory);
+}
+
 /* ---- a host whose children are in a pid namespace that it is not in ---- */
 
 static void launch_into_unshared(struct __test_metadata *_metadata, void *arg)
