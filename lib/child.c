@@ -20,35 +20,6 @@ static int block_signals(struct pt_child *child)
 	return sys_signal_mask(&all, NULL);
 }
 
-/* In a new pid namespace we do not see it, nor where that may not be asked. */
-static bool host_has_gone(const struct pt_child *child)
-{
-	pid_t parent = sys_getppid();
-
-	return parent > 0 && parent != child->host;
-}
-
-/* What runs without a pidfd could not be ended. */
-static int await_pidfd(struct pt_child *child)
-{
-	struct pollfd gate = { .fd = child->gate, .events = POLLIN };
-	uint64_t verdict;
-	int r;
-
-	if (!child->held)
-		return 0;
-	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
-	do {
-		if (host_has_gone(child))
-			return -ESRCH;
-		r = sys_ppoll_for(&gate, 1000);
-	} while (r == 0 || r == -EINTR);
-	if (r > 0)
-		r = sys_read(child->gate, &verdict, sizeof(verdict));
-	sys_prctl(PR_SET_PDEATHSIG, 0, 0);
-	return r < 0 ? r : -(int)(verdict - 1);
-}
-
 /* In the table that is still the host's too. */
 static int open_self(struct pt_child *child)
 {
@@ -133,6 +104,30 @@ static int check_host(const struct pt_child *child)
 	if (parent < 0)
 		return parent;
 	return parent == child->host ? 0 : -ESRCH;
+}
+
+/*
+ * What runs without a pidfd could not be ended.  Where check_host() does not
+ * see the end of the host, that kills us.
+ */
+static int await_pidfd(struct pt_child *child)
+{
+	struct pollfd gate = { .fd = child->gate, .events = POLLIN };
+	uint64_t verdict;
+	int r;
+
+	if (!child->held)
+		return 0;
+	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0);
+	do {
+		if (check_host(child) == -ESRCH)
+			return -ESRCH;
+		r = sys_ppoll_for(&gate, 1000);
+	} while (r == 0 || r == -EINTR);
+	if (r > 0)
+		r = sys_read(child->gate, &verdict, sizeof(verdict));
+	sys_prctl(PR_SET_PDEATHSIG, 0, 0);
+	return r < 0 ? r : -(int)(verdict - 1);
 }
 
 /*
