@@ -480,8 +480,8 @@ TEST_WANTS(where_clone_is_a_fork_who_is_held_ends_with_its_host, numbers)
 	ended = (struct pollfd){ .fd = ends[0], .events = POLLIN };
 	EXPECT_EQ(1, poll(&ended, 1, 5000));
 	close(until[1]);
-	while (waitpid(-1, NULL, WNOHANG) >= 0)
-		usleep(1000);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	close(until[0]);
 	close(ends[0]);
 }
