@@ -38,6 +38,7 @@ struct scene {
 	struct gate gate;
 	struct child bystander; /* of the host's own, that nobody gave away */
 	bool stops;		/* who is handed over is being stopped */
+	bool reaped_by_kernel;	/* SIGCHLD is ignored */
 	bool failed_before;	/* a call of the host's: none does again */
 	bool unproven; /* what was just verified may be: a call failed */
 };
@@ -145,9 +146,14 @@ static const char *children_of_host(const struct scene *scene)
 	return text;
 }
 
+/* Who is not to be waited for any more is still seen until it is gone. */
 static void expect_nobody(struct __test_metadata *_metadata,
 			  const struct scene *scene)
 {
+	for (int ms = 0;
+	     scene->reaped_by_kernel && ms < 5000 && children_of_host(scene)[0];
+	     ms++)
+		poll(NULL, 0, 1);
 	EXPECT_STREQ("", children_of_host(scene));
 }
 
@@ -346,13 +352,14 @@ static void play_theft(struct __test_metadata *_metadata, struct scene *scene)
 	struct pidtrack_process *process;
 
 	signal(SIGCHLD, SIG_IGN);
+	scene->reaped_by_kernel = true;
 	begin(_metadata, scene);
 	process = launch(_metadata, scene, &options);
 	gate_open(&scene->gate);
 	expect_foreign_end(_metadata, scene, process, 7 << 8);
 	expect_quiet(_metadata, scene);
-	while (children_of_host(scene)[0]) /* told, and not yet gone */
-		expect_quiet(_metadata, scene);
+	expect_nobody(_metadata, scene);
+	expect_quiet(_metadata, scene);
 	ALWAYS(pidtrack_process_free(process));
 	end(scene);
 	signal(SIGCHLD, SIG_DFL);
