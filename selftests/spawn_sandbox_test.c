@@ -396,7 +396,8 @@ static void launch_without_room(struct __test_metadata *_metadata, void *arg)
 	launch_by_fork_in_vain(_metadata, refuse_room, -EMFILE);
 }
 
-TEST(where_clone_is_a_fork_nothing_runs_that_no_descriptor_is_left_for)
+TEST_WANTS(where_clone_is_a_fork_nothing_runs_that_no_descriptor_is_left_for,
+	   numbers)
 {
 	host_run(_metadata, launch_without_room, NULL);
 }
