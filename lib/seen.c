@@ -59,12 +59,6 @@ static void see(struct pt_set *set, struct pidtrack_process *process,
 		seen = PT_SEEN_EXIT; /* to be told of, not to be reaped */
 	if (seen == PT_SEEN_REAP && process->child)
 		seen = PT_SEEN_STOLEN;
-	/*
-	 * A child that ended and cannot be waited for is just being reaped, by
-	 * a thief or for want of SIGCHLD: the next change tells its status.
-	 */
-	if (seen == PT_SEEN_EXIT && process->child && set->place.pidfs)
-		return;
 
 	cell = pt_process_after(process->state, seen);
 	process->state = cell.state;
@@ -106,6 +100,17 @@ static bool is_only_traced(const struct pidtrack_process *process, int pidfd)
 	       !pt_status_is_child(pidfd);
 }
 
+/*
+ * A child that ended and cannot be waited for is, by a thief or for want of
+ * SIGCHLD: the next change tells its status.
+ */
+static bool is_being_reaped(const struct pt_set *set,
+			    const struct pidtrack_process *process, int pidfd)
+{
+	return process->child &&
+	       (set->place.pidfs || pt_status_reaping_is_told(pidfd));
+}
+
 /* Its pidfd is readable. */
 static void look(struct pt_set *set, struct pidtrack_process *process)
 {
@@ -127,6 +132,8 @@ static void look(struct pt_set *set, struct pidtrack_process *process)
 		pt_parked_keep(&lent, process);
 	if (process->watch != PT_WATCH_NONE)
 		pt_set_untick(set, process);
+	if (r == PT_SEEN_EXIT && is_being_reaped(set, process, lent.fd))
+		return;
 	see(set, process, r < 0 ? PT_SEEN_EXIT : (enum pt_seen)r, status,
 	    source);
 }

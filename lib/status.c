@@ -113,6 +113,13 @@ int pt_status_recover(int pidfd, int *ret_status)
 	return -ENODATA;
 }
 
+bool pt_status_reaping_is_told(int pidfd)
+{
+	struct pt_pidfd_info told;
+
+	return sys_pidfd_info(pidfd, PT_PIDFD_INFO_EXIT, &told) >= 0;
+}
+
 bool pt_status_reaped(int pidfd)
 {
 	struct pollfd hangup = { .fd = pidfd };

@@ -49,6 +49,13 @@ int pt_status_stopped(int pidfd, int options, int *ret_status);
  */
 int pt_status_recover(int pidfd, int *ret_status);
 
+/*
+ * Whether the kernel tells, by one more change of its pidfd, when what has
+ * ended is reaped.  It does since there is pidfs, Linux 6.9, which a sandbox
+ * may hide; but PIDFD_GET_INFO came later.
+ */
+bool pt_status_reaping_is_told(int pidfd);
+
 /* Whether nobody can wait for it any more, and its pid is free. */
 bool pt_status_reaped(int pidfd);
 

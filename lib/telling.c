@@ -39,15 +39,24 @@ static bool tell_stop(struct pt_set *set, struct pidtrack_process *process,
 
 /* ---- ends ---- */
 
-/*
- * Whether REAPED is still to come: for somebody else's zombie, if the kernel
- * tells when it is reaped, which it does since there is pidfs.
- */
-static bool more_follows(const struct pt_set *set,
+static bool reaping_is_told(struct pt_set *set,
+			    const struct pidtrack_process *process)
+{
+	CLEANUP(pt_lent_done) struct pt_lent lent = { .fd = -1 };
+
+	if (set->place.pidfs)
+		return true;
+	lent = pt_parked_lend(&set->parked, process);
+	return lent.fd >= 0 && pt_status_reaping_is_told(lent.fd);
+}
+
+/* Whether REAPED is still to come: for somebody else's zombie. */
+static bool more_follows(struct pt_set *set,
 			 const struct pidtrack_process *process)
 {
 	return process->tell & PT_TELL_REAPED ||
-	       (process->state == PT_STATE_ZOMBIE && set->place.pidfs);
+	       (process->state == PT_STATE_ZOMBIE &&
+		reaping_is_told(set, process));
 }
 
 int pt_set_record_end(struct pt_set *set, struct pidtrack_process *process,

@@ -497,17 +497,13 @@ TEST(with_sigchld_ignored_a_launch_that_fails_tells_why)
  * Whoever reaps a child, the kernel says first that it cannot be waited for and
  * then, a little later, its status.  Here the time between is made long.
  */
-TEST(an_end_seen_in_the_middle_of_a_theft_is_told_once_and_truly)
+static void see_middle_of_theft(struct __test_metadata *_metadata)
 {
 	uint32_t source = source_without_wait();
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	struct gate gate = gate_make(_metadata);
 	struct pidtrack_process *process;
-	struct pidtrack *tracker;
-	struct gate gate;
 
-	if (!works(PIDTRACK_FEATURE_PIDFS))
-		SKIP(return, "no pidfs: nobody tells when it is reaped");
-	tracker = tracker_start(_metadata, 0);
-	gate = gate_make(_metadata);
 	if (tracker_is_on_ring(tracker) && works(PIDTRACK_FEATURE_RING_WAITID))
 		source = PIDTRACK_SOURCE_WAITED;
 	process = shim_start_at(_metadata, tracker, &gate, 23);
@@ -527,6 +523,21 @@ TEST(an_end_seen_in_the_middle_of_a_theft_is_told_once_and_truly)
 		    source, 23 << 8);
 	ASSERT_NO_EVENT(tracker);
 	pidtrack_free(tracker);
+}
+
+TEST(an_end_seen_in_the_middle_of_a_theft_is_told_once_and_truly)
+{
+	if (!works(PIDTRACK_FEATURE_PIDFS))
+		SKIP(return, "no pidfs: nobody tells when it is reaped");
+	see_middle_of_theft(_metadata);
+}
+
+TEST(so_it_is_where_a_sandbox_hides_that_there_is_pidfs)
+{
+	if (!works(PIDTRACK_FEATURE_EXIT_INFO))
+		SKIP(return, "no exit info: nobody tells how it ended");
+	ASSERT_EQ(0, seccomp_refuse(SYS_pidfd_open, EPERM));
+	see_middle_of_theft(_metadata);
 }
 
 /* ---- a thief that never stops ---- */
@@ -567,14 +578,13 @@ static const struct pidtrack_event *take_last(struct __test_metadata *_metadata,
 			r = pidtrack_wait(tracker, awhile_ms(), &event);
 		while (r == -EINTR);
 		ASSERT_EQ(1, r);
-		if (works(PIDTRACK_FEATURE_PIDFS) ||
-		    event->flags & PIDTRACK_EVENT_LAST)
+		if (reaping_is_told() || event->flags & PIDTRACK_EVENT_LAST)
 			break;
 		/* seen just while the thief was about it */
 		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
 		ASSERT_EQ(PIDTRACK_SOURCE_UNKNOWN, event->source);
 	}
-	if (works(PIDTRACK_FEATURE_PIDFS))
+	if (reaping_is_told())
 		ASSERT_EQ(PIDTRACK_EXITED, event->kind);
 	return event;
 }
