@@ -726,6 +726,13 @@ TEST_F_TIMEOUT(storm, nor_is_one_of_a_tracker_with_a_thread, 120)
 	check_storm(_metadata, &self->reaper, PIDTRACK_THREAD);
 }
 
+TEST_F_TIMEOUT(storm, nor_is_one_that_makes_no_zombie, 120)
+{
+	dispose(1);
+	storm(_metadata, 0);
+	EXPECT_FALSE(child_is_any());
+}
+
 /* ---- runtimes that reap ---- */
 
 static _Atomic int reaped_by_handler; /* on any thread */
