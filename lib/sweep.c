@@ -49,7 +49,9 @@ struct pt_member *pt_sweep_find(struct pt_tree *tree, pid_t pid)
 {
 	struct pt_member *member = known(tree, pid);
 
-	if (!member || !pt_pidfd_reaped(member->pidfd))
+	if (!member || member->ended)
+		return NULL;
+	if (!pt_pidfd_reaped(member->pidfd))
 		return member;
 	pt_member_ended(member);
 	return NULL;
@@ -74,7 +76,6 @@ void pt_member_ended(struct pt_member *member)
 	if (member == &tree->root)
 		return;
 	tree->n_alive--;
-	forget(tree, member);
 	/* others may have the file, and would keep it registered */
 	sys_epoll_ctl(*tree->epoll, EPOLL_CTL_DEL, member->pidfd, 0, 0);
 	member->pidfd = fd_close(member->pidfd);
@@ -94,6 +95,7 @@ void pt_sweep_bury(struct pt_tree *tree)
 		before->next = member->next;
 		if (member->next)
 			member->next->before = before;
+		forget(tree, member);
 		free(member);
 	}
 	tree->last = before;

@@ -135,8 +135,10 @@ static void reach_killed(struct pt_tree *tree)
 		const bool twice = i > 0 && pids->at[i - 1] == pid;
 		struct pt_member *member = pt_sweep_known(tree, pid);
 
-		if (member)
+		if (member && !member->ended)
 			reach(member);
+		else if (member)
+			continue; /* it ended before, counted or of itself */
 		else if (pid == 0)
 			unseen++;
 		else if (!twice && !pt_pids_has(&tree->killed, pid))
@@ -179,8 +181,10 @@ static void kill_cgroup(struct pt_tree *tree)
  */
 static void kill_cgroup_first(struct pt_tree *tree)
 {
-	if (tree->flags != PIDTRACK_STOP_CGROUP || !tree->kills ||
-	    pt_sweep_look(tree) < 0)
+	if (tree->flags != PIDTRACK_STOP_CGROUP || !tree->kills)
+		return;
+	pt_sweep_bury(tree);
+	if (pt_sweep_look(tree) < 0)
 		return;
 	if (pt_pids_has(&tree->cgroup.pids, tree->self))
 		tree->with_us = true;

@@ -213,6 +213,49 @@ static uint64_t calls_of(struct __test_metadata *_metadata,
 	return after - before;
 }
 
+/* Outside, with @n there, each of which is reaped as soon as it ends. */
+static void start_parent_of(struct family *family, const char *path, int n)
+{
+	int i;
+
+	if (fork())
+		return;
+	family_join(family);
+	signal(SIGCHLD, SIG_IGN);
+	for (i = 0; i < n; i++)
+		start_in(family, path, 0);
+	family_live();
+}
+
+static void count_once(struct __test_metadata *_metadata,
+		       struct pidtrack *tracker, struct family *family,
+		       const struct cgroup *cgroup, int n)
+{
+	const struct pidtrack_stop_step steps[] = { { SIGKILL, 60000 } };
+	struct pidtrack_process *process;
+
+	process = family_attach(_metadata, tracker,
+				start_in(family, cgroup->path, 0));
+	start_parent_of(family, cgroup->path, n);
+	family_await(_metadata, family, family->n_pidfds + n + 2);
+	ASSERT_EQ(0, stop_in(process, cgroup->fd, 0, steps, 1));
+	ASSERT_EXITED_AND_MORE(tracker, process, SIGKILL);
+	ASSERT_LADDER(tracker, process, PIDTRACK_STOP_DONE, LAST, SIGKILL,
+		      n + 1);
+}
+
+/* Listed as one that dies, it has no number any more when it is pinned. */
+TEST_F_WANTS(cgroup, who_is_reaped_at_once_counts_once, descriptors)
+{
+	struct pidtrack *tracker = tracker_start(_metadata, 0);
+	int i;
+
+	for (i = 0; i < 30; i++)
+		count_once(_metadata, tracker, self->family, &self->cgroup, 30);
+	EXPECT_EQ(30 * 31, family_ended(self->family));
+	pidtrack_free(tracker);
+}
+
 TEST_F_WANTS(cgroup, one_look_will_do_for_many, descriptors)
 {
 	uint64_t few, many;
