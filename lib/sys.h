@@ -687,6 +687,7 @@ static inline int sys_fstatat(int dir, const char *path, int flags,
 		return r;
 	*ret_found = (struct statx){
 		.stx_mode = (uint16_t)found.st_mode,
+		.stx_nlink = (uint32_t)found.st_nlink,
 		.stx_uid = found.st_uid,
 		.stx_ino = found.st_ino,
 		.stx_size = (uint64_t)found.st_size,

@@ -1308,12 +1308,27 @@ static bool is_stopped(int listener, pthread_t thread)
 	return true;
 }
 
+static void write_another(struct __test_metadata *_metadata, const char *path,
+			  const char *text, enum way way)
+{
+	char temporary[128];
+
+	snprintf(temporary, sizeof(temporary), "%s~", path);
+	if (way != RENAMED) {
+		put(_metadata, path, text, strlen(text));
+	} else {
+		put(_metadata, temporary, text, strlen(text));
+		ASSERT_EQ(0, rename(temporary, path));
+	}
+}
+
 /*
  * Writes another text at the reader's second look of each of its first @changes
- * tries, when it has all bytes but does not know yet.
+ * tries, when it has all bytes but does not know yet.  It is to have tried
+ * once more than @tries, and to have read what was there then.
  */
 static void change_under(struct __test_metadata *_metadata, const char *path,
-			 int changes)
+			 enum way way, int changes, int tries)
 {
 	static const char *const texts[] = { "12\n34", "4711\n8271123\n" };
 	struct reading reading = { .path = path };
@@ -1329,35 +1344,46 @@ static void change_under(struct __test_metadata *_metadata, const char *path,
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_it, &reading));
 	for (i = 0; is_stopped(listener, thread); i++) {
 		ASSERT_GT(seccomp_stopped(listener, &id), 0);
-		if (i & 1 && n < changes) {
-			const char *text = texts[++n & 1];
-
-			put(_metadata, path, text, strlen(text));
-		}
+		if (i & 1 && n < changes)
+			write_another(_metadata, path, texts[++n & 1], way);
 		ASSERT_EQ(0, seccomp_go(listener, id));
 	}
 	EXPECT_EQ(changes, n);
+	EXPECT_EQ(2 * (tries + 1), i);
 	ASSERT_EQ(0, reading.result);
-	EXPECT_EQ(n & 1 ? 4711 : 12, pidtrack_record_pid(reading.record));
-	EXPECT_EQ(n & 1 ? 8271123 : 34, reading.record->fingerprint.start);
+	EXPECT_EQ(tries & 1 ? 4711 : 12, pidtrack_record_pid(reading.record));
+	EXPECT_EQ(tries & 1 ? 8271123 : 34, reading.record->fingerprint.start);
 	pidtrack_record_free(reading.record);
 	close(listener);
 }
 
+static void change_apart(struct __test_metadata *_metadata, const char *path,
+			 enum way way, int changes, int tries)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		change_under(_metadata, path, way, changes, tries);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 TEST_F(place, what_changed_under_the_reader_is_read_again)
 {
-	int changes, status;
-	pid_t pid;
+	int changes;
 
-	for (changes = 0; changes < 4; changes++) {
-		pid = fork();
-		if (!pid) {
-			change_under(_metadata, self->path, changes);
-			_exit(0);
-		}
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	for (changes = 0; changes < 4; changes++)
+		change_apart(_metadata, self->path, TRUNCATED, changes,
+			     changes);
+}
+
+/* It was whole; where they are replaced often none would ever be read. */
+TEST_F(place, what_was_replaced_under_the_reader_is_not)
+{
+	change_apart(_metadata, self->path, RENAMED, 1, 0);
 }
 
 TEST_HARNESS_MAIN
